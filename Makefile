@@ -1,0 +1,51 @@
+# Each target bootstraps what it needs on a bare Debian 12 with Python 3.11: uv into .uv/ where there is none, the
+# locked Python packages into .venv/, and (for tests and rehearsals) the Debian packages of tests/apt-packages.txt
+# where root or a password-less sudo may install them.
+
+PYTHON ?= $(shell test -x /usr/bin/python3.11 && echo /usr/bin/python3.11 || command -v python3.11 || command -v python3)
+UV := $(shell command -v uv || echo .uv/bin/uv)
+RUN := $(UV) run --frozen --python $(PYTHON)
+export UV_LINK_MODE ?= copy
+
+.DEFAULT_GOAL := help
+.PHONY: help rehearse test lint bench dashboards sample clean
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+rehearse: .venv/ready apt  ## a morning of faults on an emulated province; open the board it names (ARGS="--everyone")
+	$(RUN) diemcau rehearse $(ARGS)
+
+test: .venv/ready apt lint  ## everything: style, types, floors, units, real peers, browser, a short rehearsal
+	PYTHONASYNCIODEBUG=$${PYTHONASYNCIODEBUG-} $(RUN) pytest $(ARGS)
+
+lint: .venv/ready  ## ruff, mypy --strict, import floors
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) mypy
+	$(RUN) lint-imports
+
+bench: .venv/ready apt  ## the prober side by side with its peers, then at 100,000 checks
+	$(RUN) diemcau bench icmp --targets 5000
+	$(RUN) diemcau bench engine --checks 100000 --interval 10s --duration 60s
+
+dashboards: .venv/ready  ## build dashboards/json from dashboards/*.py
+	$(RUN) python dashboards/build.py
+
+sample: .venv/ready  ## write config/ anew from the generator
+	$(RUN) diemcau sample config --force
+
+clean:  ## remove what the targets made
+	rm -rf .venv .uv out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+.uv/bin/uv:
+	$(PYTHON) -m venv .uv || { tests/apt-install python3-venv && $(PYTHON) -m venv --clear .uv; }
+	.uv/bin/pip install --quiet --disable-pip-version-check uv
+
+.venv/ready: pyproject.toml uv.lock | $(filter .uv/bin/uv,$(UV))
+	$(UV) sync --frozen --quiet --python $(PYTHON)
+	touch $@
+
+.PHONY: apt
+apt:
+	@tests/apt-install $$(cat tests/apt-packages.txt)

@@ -1,0 +1,5 @@
+"""``python -m monitor`` is ``diemcau``."""
+
+from monitor.cli import main
+
+main()
