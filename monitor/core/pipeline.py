@@ -1,0 +1,367 @@
+"""Folds observations and the clock through the stages: detection → verdict → readiness, under the phase's policy.
+
+The one writer of the state that everything else shows. Pure: a whole ceremony replays here in milliseconds. It
+takes observations that are late, repeated, out of order or of a check it does not know, and a clock that jumps.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from monitor.core import detection, verdict
+from monitor.core.blindness import Sight
+from monitor.core.detection import CheckStatus
+from monitor.core.history import Bin, History
+from monitor.core.model import (
+    BlindnessChanged,
+    Cause,
+    Ceremony,
+    CheckChanged,
+    CheckPolicy,
+    CheckState,
+    Happening,
+    Inventory,
+    Layer,
+    PhaseChanged,
+    Point,
+    PointChanged,
+    PointState,
+    Tier,
+)
+from monitor.core.phases import phase_at
+from monitor.core.readiness import Readiness, Tally
+from monitor.core.shared_fate import SharedFate
+from probes.model import Observation
+
+SILENT_INTERVALS = 5
+"""A check that has reported nothing, not even a loss, for so many of its intervals is unknown."""
+SILENT_AT_LEAST_S = 15.0
+SWEEP_S = 2.0
+"""How long one pass over all checks takes, spread over the ticks."""
+CLOCK_BACK_S = 1.0
+"""A step back of the clock by more than this moves every instant that is kept."""
+STALL_S = 10.0
+"""Ticks further apart than this: the process was held up, and its silence says nothing of the checks."""
+BLIND_REASON = "không nhận được trả lời nào từ bên ngoài, kể cả từ các điểm làm chứng"
+
+
+class PointStatus(msgspec.Struct):
+    """All that is known of one point. The pipeline writes it; everybody else reads."""
+
+    point: Point
+    checks: tuple[CheckStatus, ...]
+    state: PointState
+    cause: Cause
+    since: float
+    detail: str = ""
+    seen: verdict.Verdict | None = None
+    """What was shown before blindness, with its own ``since``, to come back to."""
+
+
+class Pipeline:
+    """The state of the province, and the only way to change it: ``observe``, ``tick`` and ``replace``."""
+
+    def __init__(self, inventory: Inventory, ceremony: Ceremony, policies: Iterable[CheckPolicy], now: float) -> None:
+        self.happenings: Counter[str] = Counter()
+        """How many of each sort, by name."""
+        self.stale = 0
+        """Observations that came twice or after a newer one of their check: counted, not believed."""
+        self.strays = 0
+        """Observations of a check that is not, or no longer, configured."""
+        self._sight = Sight()
+        self._checks: dict[str, CheckStatus] = {}
+        self._history = History(0)
+        self._columns: dict[str, int] = {}
+        self._points: dict[str, PointStatus] = {}
+        self._now = now
+        self._install(inventory, ceremony, policies, now)
+
+    @property
+    def blind(self) -> bool:
+        """Whether the monitor itself does not see; then nothing is said about points."""
+        return self._sight.blind
+
+    @property
+    def blind_since(self) -> float:
+        """When that began (Unix time); meaningful while blind."""
+        return self._sight.since
+
+    @property
+    def blind_reason(self) -> str:
+        """Why, for people; empty while we see."""
+        return BLIND_REASON if self._sight.blind else ""
+
+    @property
+    def points(self) -> Mapping[str, PointStatus]:
+        """Every point of the inventory, by id."""
+        return self._points
+
+    @property
+    def checks(self) -> Mapping[str, CheckStatus]:
+        """Every check, witnesses included, by id."""
+        return self._checks
+
+    @property
+    def counts(self) -> Mapping[tuple[Tier, str, PointState], int]:
+        """How many points by (tier, district code or "", state); zeros may occur."""
+        return self._counts
+
+    def readiness(self, now: float) -> Readiness:
+        """Points expected, up and ready at ``now``, by tier."""
+        return self._tally.count(now)
+
+    def history(self, check_id: str, now: float) -> list[Bin]:
+        """The last hour of a check, oldest first. Raises KeyError for an unknown check."""
+        return self._history.read(self._columns[check_id], now)
+
+    def observe(self, observation: Observation) -> list[Happening]:
+        """Fold one observation in; what happened because of it, in order."""
+        status = self._checks.get(observation.check)
+        if status is None:
+            self.strays += 1
+            return []
+        at, measurement = observation.observed_at, observation.measurement
+        if at < status.last_at or (at == status.last_at and measurement == status.last):
+            self.stale += 1
+            return []
+        sent_at = at - measurement.duration_s
+        happened: list[Happening] = []
+        if measurement.success and self._sight.saw(sent_at):
+            happened += self._regain(at)
+        elif self._sight.blind or (not measurement.success and sent_at < self._sight.since):
+            return []
+        if measurement.failure not in detection.OUR_OWN:
+            rtt_s = measurement.duration_s if measurement.success else None
+            self._history.add(self._columns[observation.check], at, rtt_s)
+        return self._fold(status, observation, happened)
+
+    def tick(self, now: float) -> list[Happening]:
+        """Let time pass: phases, held decisions, blindness, silence. Wants to be called several times a second."""
+        happened: list[Happening] = []
+        passed, self._now = now - self._now, now
+        if passed < -CLOCK_BACK_S:
+            self._shift(passed)
+        elif passed > STALL_S:
+            self._grace_until = now + STALL_S
+        happened += self._change_phase(now)
+        happened += self._weigh_held(now)
+        happened += self._sweep(max(0.0, min(passed, SWEEP_S)), now)
+        return self._told(happened)
+
+    def set_policies(self, policies: Iterable[CheckPolicy]) -> None:
+        """The same checks under the policy of another phase."""
+        for policy in policies:
+            if policy.check in self._checks:
+                self._checks[policy.check].policy = policy
+
+    def replace(
+        self, inventory: Inventory, ceremony: Ceremony, policies: Iterable[CheckPolicy], now: float
+    ) -> list[Happening]:
+        """Another configuration: what survives keeps its state, what is gone is forgotten."""
+        before = {point_id: (status.state, status.cause) for point_id, status in self._points.items()}
+        phase = self.phase
+        self._install(inventory, ceremony, policies, now)
+        happened: list[Happening] = []
+        if self.phase.name != phase.name:
+            happened.append(PhaseChanged(phase.name, self.phase.name, now))
+        for point_id, status in self._points.items():
+            state, cause = before.get(point_id, (status.state, status.cause))
+            if (state, cause) != (status.state, status.cause):
+                happened.append(PointChanged(point_id, state, status.state, status.cause, now, status.since))
+        return self._told(happened)
+
+    def _install(self, inventory: Inventory, ceremony: Ceremony, policies: Iterable[CheckPolicy], now: float) -> None:
+        self.inventory, self.ceremony = inventory, ceremony
+        self.phase = phase_at(ceremony, now)
+        self._boundary = detection.threshold(self.phase.alpha)
+        old, old_points = self._checks, self._points
+        self._checks = {policy.check: self._adopt(old.get(policy.check), policy, now) for policy in policies}
+        self._adopt_history(old)
+        self._order = list(self._checks.values())
+        self._cursor = 0
+        self._grace_until = now + SILENT_AT_LEAST_S
+        self._held: dict[str, CheckStatus] = {}
+        self._witnesses = [check for check in self._order if not check.policy.point]
+        self._sight.checks, self._sight.witnesses = len(self._order), len(self._witnesses)
+        probed = {policy.point for policy in (check.policy for check in self._order) if policy.point}
+        self._fate = SharedFate(inventory, [inventory.points[point_id] for point_id in sorted(probed)])
+        self._seat_points(old_points, now)
+
+    def _adopt(self, old: CheckStatus | None, policy: CheckPolicy, now: float) -> CheckStatus:
+        if old is None:
+            return detection.fresh(policy, now)
+        old.policy = policy
+        return old
+
+    def _adopt_history(self, old: Mapping[str, CheckStatus]) -> None:
+        columns = {check_id: column for column, check_id in enumerate(self._checks)}
+        history = History(len(columns))
+        if old:
+            history.adopt(self._history, [(self._columns[c], columns[c]) for c in columns if c in old])
+        self._columns, self._history = columns, history
+
+    def _seat_points(self, old: Mapping[str, PointStatus], now: float) -> None:
+        ours: dict[str, list[CheckStatus]] = {point_id: [] for point_id in self.inventory.points}
+        for check in self._order:
+            if check.policy.point:
+                ours[check.policy.point].append(check)
+        self._points = {}
+        self._counts: Counter[tuple[Tier, str, PointState]] = Counter()
+        self._tally = Tally(self.ceremony.ready_after_s)
+        for point in self.inventory.points.values():
+            self._seat(point, tuple(ours[point.id]), old.get(point.id), now)
+
+    def _seat(self, point: Point, checks: tuple[CheckStatus, ...], old: PointStatus | None, now: float) -> None:
+        now_seen = verdict.judge(point, checks, blind=self.blind)
+        status = PointStatus(point, checks, now_seen.state, now_seen.cause, now_seen.since or now, now_seen.detail)
+        if old is not None and (old.state, old.cause) == (status.state, status.cause):
+            status.since, status.seen = old.since, old.seen
+        self._points[point.id] = status
+        self._counts[point.tier, point.district_code or "", status.state] += 1
+        self._tally.place(point, status.state, status.since)
+
+    def _fold(self, status: CheckStatus, observation: Observation, happened: list[Happening]) -> list[Happening]:
+        before, quality, flapping = status.state, status.quality, status.flapping
+        at = observation.observed_at
+        decision = self._detect(status, observation)
+        if decision is CheckState.DOWN:
+            if self._sight.proven(status.test_sent_at):
+                detection.settle(status, CheckState.DOWN, at)
+            else:
+                self._held[observation.check] = status
+        if status.state is not before:
+            happened.append(self._changed(status, before, at))
+            detection.judge_flapping(status, at)
+        elif status.quality is quality and status.flapping is flapping:
+            return self._told(happened) if happened else happened
+        happened += self._judge(status.policy.point, at)
+        return self._told(happened)
+
+    def _detect(self, status: CheckStatus, observation: Observation) -> CheckState | None:
+        """The check's own test, with what its neighbours say where it is about reaching the point at all."""
+        measurement, point_id = observation.measurement, status.policy.point
+        if status.policy.layer is not Layer.REACHABLE or not point_id:
+            return detection.observe(status, measurement, observation.observed_at, self._boundary)
+        if measurement.success:
+            self._fate.answered(point_id)
+            return detection.observe(status, measurement, observation.observed_at, self._boundary)
+        gain = detection.gain_of_loss(status)
+        support = self._fate.support(point_id, gain) if status.hold else 0.0
+        decision = detection.observe(status, measurement, observation.observed_at, self._boundary, support)
+        if status.hold and status.test_losses == 1:
+            self._fate.lost(point_id, gain)
+        return decision
+
+    def _changed(self, status: CheckStatus, before: CheckState, at: float) -> CheckChanged:
+        failure = status.last.failure if status.last else None
+        detail = status.last.detail if status.last else ""
+        policy = status.policy
+        return CheckChanged(policy.check, policy.point, before, status.state, at, status.since, failure, detail)
+
+    def _judge(self, point_id: str, at: float) -> list[Happening]:
+        if not point_id:
+            return []
+        status = self._points[point_id]
+        found = verdict.judge(status.point, status.checks, blind=self.blind)
+        if found.state is status.state and found.cause is status.cause:
+            status.detail = found.detail
+            return []
+        before, since = status.state, status.since
+        status.since = found.since if found.since is not None else at
+        if found.cause is Cause.BLIND:
+            status.seen = verdict.Verdict(before, status.cause, since)
+        elif status.seen is not None:
+            if (status.seen.state, status.seen.cause) == (found.state, found.cause) and status.seen.since is not None:
+                status.since = status.seen.since
+            status.seen = None
+        status.state, status.cause, status.detail = found.state, found.cause, found.detail
+        self._counts[status.point.tier, status.point.district_code or "", before] -= 1
+        self._counts[status.point.tier, status.point.district_code or "", status.state] += 1
+        self._tally.place(status.point, status.state, status.since)
+        return [PointChanged(point_id, before, status.state, status.cause, at, status.since, status.detail)]
+
+    def _change_phase(self, now: float) -> list[Happening]:
+        phase = phase_at(self.ceremony, now)
+        if phase is self.phase:
+            return []
+        before, self.phase = self.phase, phase
+        self._boundary = detection.threshold(phase.alpha)
+        self._grace_until = max(self._grace_until, now + SILENT_INTERVALS * before.interval_s)
+        return [PhaseChanged(before.name, phase.name, now)]
+
+    def _weigh_held(self, now: float) -> list[Happening]:
+        happened: list[Happening] = []
+        for check_id, status in list(self._held.items()):
+            if status.hold is not detection.Hold.NO_SIGHT:
+                del self._held[check_id]
+            elif self._sight.proven(status.test_sent_at):
+                del self._held[check_id]
+                before = status.state
+                detection.settle(status, CheckState.DOWN, now)
+                happened.append(self._changed(status, before, now))
+                happened += self._judge(status.policy.point, now)
+        if self._held:
+            since = min(status.test_sent_at for status in self._held.values())
+            witnessed = all(witness.hold or witness.state is not CheckState.UP for witness in self._witnesses)
+            if witnessed and self._sight.doubted(len(self._held), since, now):
+                happened += self._lose_sight(since, now)
+        return happened
+
+    def _lose_sight(self, since: float, now: float) -> list[Happening]:
+        self._sight.lose(since)
+        self._fate.forget()
+        self._held.clear()
+        for status in self._order:
+            detection.abandon(status)
+        happened: list[Happening] = [BlindnessChanged(blind=True, at=now, since=since, reason=BLIND_REASON)]
+        for point_id in self._points:
+            happened += self._judge(point_id, now)
+        return happened
+
+    def _regain(self, now: float) -> list[Happening]:
+        since = self._sight.since
+        self._sight.regain(now)
+        self._grace_until = now + SILENT_AT_LEAST_S
+        happened: list[Happening] = [BlindnessChanged(blind=False, at=now, since=since, reason="")]
+        for point_id in self._points:
+            happened += self._judge(point_id, now)
+        return happened
+
+    def _sweep(self, passed: float, now: float) -> list[Happening]:
+        """Look at the next part of the checks for silence and for flapping that has calmed down."""
+        happened: list[Happening] = []
+        share = min(len(self._order), int(len(self._order) * passed / SWEEP_S) + 1)
+        for _ in range(share if self._order else 0):
+            self._cursor = (self._cursor + 1) % len(self._order)
+            happened += self._look_at(self._order[self._cursor], now)
+        return happened
+
+    def _look_at(self, status: CheckStatus, now: float) -> list[Happening]:
+        changed = detection.judge_flapping(status, now)
+        silence_s = max(SILENT_AT_LEAST_S, SILENT_INTERVALS * status.policy.interval_s)
+        if (
+            status.state is not CheckState.UNKNOWN
+            and now - status.last_at > silence_s
+            and now > self._grace_until
+            and not self.blind
+        ):
+            before = status.state
+            detection.forget(status, now)
+            return [self._changed(status, before, now), *self._judge(status.policy.point, now)]
+        return self._judge(status.policy.point, now) if changed else []
+
+    def _shift(self, by_s: float) -> None:
+        """The clock was set back: move what is remembered with it, or everything new would look late."""
+        for check in self._order:
+            check.last_at += by_s
+            check.since += by_s
+            check.test_sent_at += by_s
+        self._sight.seen_at += by_s
+        self._sight.since += by_s
+        self._grace_until += by_s
+
+    def _told(self, happened: list[Happening]) -> list[Happening]:
+        for happening in happened:
+            self.happenings[type(happening).__name__] += 1
+        return happened
