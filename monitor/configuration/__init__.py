@@ -1,0 +1,133 @@
+"""What the operator wrote: files of ``config/`` → one valid :class:`Configuration`, or every error at once.
+
+``load`` is the door. Nothing here is in force by halves: a configuration is whole, immutable and checked, so no room
+below it looks for a dangling id or a missing module again.
+"""
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+
+import msgspec
+
+from monitor.configuration import ceremony as ceremony_file
+from monitor.configuration import checks as checks_file
+from monitor.configuration import inventory as inventory_files
+from monitor.configuration.checks import ADDRESS, UNASKED_TARGETS, CheckLine, CheckSet, Module, Witness
+from monitor.configuration.errors import ConfigError, Errors, InvalidConfiguration, Spot
+from monitor.core.model import Ceremony, CheckPolicy, Inventory, Phase, Point, Tier
+from probes.model import Check
+
+__all__ = [
+    "CheckLine",
+    "CheckSet",
+    "ConfigError",
+    "Configuration",
+    "InvalidConfiguration",
+    "Module",
+    "Witness",
+    "load",
+]
+
+
+class Configuration(msgspec.Struct, frozen=True, dict=True):
+    """Everything that the operator decides, valid as a whole."""
+
+    inventory: Inventory
+    ceremony: Ceremony
+    modules: Mapping[str, Module]
+    check_sets: Mapping[str, CheckSet]
+    defaults: Mapping[Tier, str]
+    """Tier → check set of the points that name none."""
+    witnesses: Mapping[str, Witness]
+
+    def checks(self, phase: Phase) -> list[Check]:
+        """All checks of a phase: of the points that take part and have an address, then the witnesses."""
+        made = [
+            self._check(point.id, line.module, line.address(point.address or ""), phase.interval_s * line.every)
+            for point, check_set in self._probed()
+            for line in check_set.checks
+        ]
+        made += (
+            self._check(f"witness:{name}", witness.module, witness.target, phase.interval_s)
+            for name, witness in self.witnesses.items()
+        )
+        return made
+
+    def policies(self, phase: Phase) -> list[CheckPolicy]:
+        """What detection must know of ``checks(phase)``, in the same order."""
+        made = [
+            CheckPolicy(
+                f"{point.id}/{line.module}",
+                point.id,
+                self.modules[line.module].layer,
+                phase.interval_s * line.every,
+                check_set.expected_loss_ratio,
+                check_set.max_loss_ratio,
+                check_set.max_jitter_s,
+            )
+            for point, check_set in self._probed()
+            for line in check_set.checks
+        ]
+        made += (
+            CheckPolicy(f"witness:{name}/{witness.module}", "", self.modules[witness.module].layer, phase.interval_s)
+            for name, witness in self.witnesses.items()
+        )
+        return made
+
+    def check_for(self, target: str, module: str) -> Check | None:
+        """The check of a point, by its id or address, through any module; None for what is not in the inventory.
+
+        A module that the point's own check set does not ask is asked as the first check set that knows it would.
+        """
+        point = self.inventory.points.get(target) or self._by_address.get(target)
+        if point is None or point.address is None or module not in self.modules:
+            return None
+        address = self._line(point, module).address(point.address)
+        return self._check(point.id, module, address, self.ceremony.phases[0].interval_s)
+
+    def set_of(self, point: Point) -> CheckSet | None:
+        """The check set of a point; None when it names none and its tier has no default."""
+        name = point.check_set or self.defaults.get(point.tier)
+        return None if name is None else self.check_sets[name]
+
+    def _check(self, target: str, module_name: str, address: str, interval_s: float) -> Check:
+        module = self.modules[module_name]
+        check_id = f"{target}/{module_name}"
+        return Check(check_id, target, module_name, address, module.probe, interval_s, module.timeout_s)
+
+    def _probed(self) -> Iterator[tuple[Point, CheckSet]]:
+        """The points that are probed, each with its check set."""
+        for point in self.inventory.points.values():
+            check_set = self.set_of(point) if point.expected and point.address is not None else None
+            if check_set is not None:
+                yield point, check_set
+
+    def _line(self, point: Point, module: str) -> CheckLine:
+        own = self.set_of(point)
+        sets = (*([own] if own else []), *self.check_sets.values())
+        lines = (line for check_set in sets for line in check_set.checks if line.module == module)
+        return next(lines, CheckLine(module, UNASKED_TARGETS.get(self.modules[module].probe.kind, ADDRESS)))
+
+    @cached_property
+    def _by_address(self) -> dict[str, Point]:
+        """Points by address and by what their checks ask, ``10.38.1.7:1720``; points that take part before others."""
+        found = {
+            line.address(point.address or ""): point for point, check_set in self._probed() for line in check_set.checks
+        }
+        ordered = sorted(self.inventory.points.values(), key=lambda point: point.expected)
+        return found | {point.address: point for point in ordered if point.address is not None}
+
+
+def load(directory: Path) -> Configuration:
+    """The configuration of a directory. Raises InvalidConfiguration with the errors of all files at once."""
+    errors = Errors()
+    if not directory.is_dir():
+        errors.add(Spot(str(directory)), "", "a directory with points.csv and checks.yaml", "none")
+        raise errors.invalid()
+    ceremony = ceremony_file.read(directory, errors)
+    checks, names = checks_file.read(directory, errors)
+    inventory = inventory_files.read(directory, names, errors)
+    if ceremony is None or checks is None or inventory is None:
+        raise errors.invalid()
+    return Configuration(inventory, ceremony, checks.modules, checks.check_sets, checks.defaults, checks.witnesses)

@@ -1,0 +1,55 @@
+import csv
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from monitor.configuration import InvalidConfiguration, load
+
+
+def test_a_directory_that_is_missing_is_an_error_of_the_same_form(tmp_path: Path) -> None:
+    with pytest.raises(InvalidConfiguration) as caught:
+        load(tmp_path / "nowhere")
+    expected = "expected a directory with points.csv and checks.yaml, got none"
+    assert str(caught.value) == f"{tmp_path}/nowhere:1:1: {expected}"
+
+
+def test_every_file_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidConfiguration) as caught:
+        load(tmp_path)
+    assert str(caught.value).replace(f"{tmp_path}/", "").splitlines() == [
+        "ceremony.yaml:1:1: expected a file ceremony.yaml, got none",
+        "checks.yaml:1:1: expected a file checks.yaml, got none",
+        "network.csv:1:1: expected a file network.csv or network.xlsx, got none",
+        "points.csv:1:1: expected a file points.csv or points.xlsx, got none",
+        "power.csv:1:1: expected a file power.csv or power.xlsx, got none",
+    ]
+
+
+def test_a_file_that_is_unreadable_accuses_no_other(config: Path) -> None:
+    """Without network.csv and checks.yaml no node and no check set of points.csv is called unknown."""
+    (config / "network.csv").unlink()
+    (config / "checks.yaml").write_text("modules: {")
+    with pytest.raises(InvalidConfiguration) as caught:
+        load(config)
+    assert [error.path for error in caught.value.errors] == ["config/checks.yaml", "config/network.csv"]
+
+
+def test_twenty_thousand_points_and_as_many_errors_load_in_seconds(config: Path) -> None:
+    """Measured 1 s on two shared cores; the bound is there for what would be quadratic."""
+    with (config / "points.csv").open("a", newline="") as file:
+        writer = csv.writer(file)
+        for n in range(20_000):
+            address = f"10.{40 + n // 65536}.{n // 256 % 256}.{n % 256}"
+            writer.writerow(
+                [f"p{n}", f"Thôn {n}", "village", "watch", "", "380", "", address, "acc-1", "tr-2", *[""] * 4]
+            )
+    started = time.perf_counter()
+    assert len(load(config).inventory.points) == 20_008
+    broken = shutil.copy(config / "network.csv", config / "network.csv.old")
+    (config / "network.csv").write_text(Path(broken).read_text().replace("acc-1,", "acc-2,"))
+    with pytest.raises(InvalidConfiguration) as caught:
+        load(config)
+    assert caught.value.total == 20_005
+    assert time.perf_counter() - started < 30
