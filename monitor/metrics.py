@@ -1,0 +1,448 @@
+"""State → Prometheus text exposition (format 0.0.4). Metric names and help texts stand here, and only here.
+
+Names of probes are blackbox_exporter's, so that its dashboards and rules work. ``instance`` is a point's id and
+``check`` the module that asked; what is fixed about a point stands on ``point_info`` alone, to be joined.
+The process's own families come from prometheus_client. Those of points and checks do not: at 5,000 points that would
+hold the loop for half a second. Here the labels of a series are rendered once, values in slices of a millisecond or
+so, and between two slices the loop has its turn, so that a scrape does not hold up probing.
+"""
+
+import asyncio
+import platform
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from importlib.metadata import version
+from itertools import accumulate
+from math import isfinite
+from typing import Protocol, TypeVar
+
+import msgspec
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
+
+from monitor.core.detection import CheckStatus
+from monitor.core.model import Inventory, Point, PointState
+from monitor.core.pipeline import Pipeline, PointStatus
+from probes.model import EngineCounters, Histogram
+
+T = TypeVar("T")
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+SLICE = 250
+"""Checks or points rendered between two turns of the loop."""
+
+
+class Family(msgspec.Struct, frozen=True):
+    """A metric: its name, its type, and what it means."""
+
+    name: str
+    type: str
+    help: str
+
+    @property
+    def header(self) -> bytes:
+        """The lines that open its samples."""
+        words = self.help.replace("\\", "\\\\").replace("\n", "\\n")
+        return f"# HELP {self.name} {words}\n# TYPE {self.name} {self.type}\n".encode()
+
+
+FAMILIES: dict[str, Family] = {}
+"""All metrics of ours, in the order of the text."""
+
+
+def _gauge(name: str, words: str) -> str:
+    FAMILIES[name] = Family(name, "gauge", words)
+    return name
+
+
+def _counter(name: str, words: str) -> str:
+    FAMILIES[name] = Family(name, "counter", words)
+    return name
+
+
+def _histogram(name: str, words: str) -> str:
+    FAMILIES[name] = Family(name, "histogram", words)
+    return name
+
+
+# Of each check: labels instance, check.
+SUCCESS = _gauge("probe_success", "Whether the last probe succeeded.")
+DURATION = _gauge("probe_duration_seconds", "How long the last probe took; after a failure, until it was known.")
+DNS_LOOKUP = _gauge("probe_dns_lookup_time_seconds", "How long the last probe waited for the address of a name.")
+ICMP_PHASES = _gauge("probe_icmp_duration_seconds", "How long the last ICMP probe spent in each phase.")
+HTTP_PHASES = _gauge("probe_http_duration_seconds", "How long the last HTTP probe spent in each phase.")
+OTHER_PHASES = _gauge("probe_phase_duration_seconds", "How long the last probe of any other kind spent in each phase.")
+_gauge("probe_ip_protocol", "Version of the IP protocol that was used, 4 or 6.")
+_gauge("probe_http_status_code", "Status code of the HTTP answer, the last one behind redirects.")
+_gauge("probe_http_content_length", "Length of the body of the HTTP answer, in bytes.")
+_gauge("probe_ssl_earliest_cert_expiry", "When the first certificate presented runs out, Unix time in seconds.")
+_gauge("probe_icmp_error_type", "Type of the ICMP error that answered the probe; absent where none did.")
+_gauge("probe_icmp_error_code", "Code of the ICMP error that answered the probe; absent where none did.")
+RTT = _gauge("probe_rtt_seconds", "Round trip, a moving average over the answers of a check.")
+JITTER = _gauge("probe_jitter_seconds", "Variation of the round trip from answer to answer, a moving average.")
+LOSS = _gauge("probe_loss_ratio", "Share of recent probes that were lost; 1 while the check is down.")
+ATTEMPTS = _counter("probe_attempts_total", "Probes of which the outcome is known.")
+LOSSES = _counter("probe_losses_total", "Probes that did not succeed.")
+
+# Of each point: label instance.
+POINT_INFO = _gauge("point_info", "What is fixed about a point; always 1.")
+POINT_UP = _gauge("diemcau_point_up", "1 while a point is up or degraded, 0 while down; absent while not known.")
+
+# Of the province.
+POINTS = _gauge("diemcau_points", "Points by state.")
+POINTS_EXPECTED = _gauge("diemcau_points_expected", "Points that are to take part.")
+POINTS_CONNECTED = _gauge("diemcau_points_connected", "Expected points that are up or degraded.")
+POINTS_READY = _gauge("diemcau_points_ready", "Expected points that have been up for long enough to count as ready.")
+PHASE = _gauge("diemcau_phase_info", "The phase of the day that is in force; always 1.")
+REPORT_AT = _gauge("diemcau_report_deadline_timestamp_seconds", "When the count of points is owed.")
+BEGINS_AT = _gauge("diemcau_ceremony_start_timestamp_seconds", "When the ceremony begins.")
+BLIND = _gauge("diemcau_blind", "1 while the monitor itself does not see, and says nothing about points.")
+HAPPENINGS = _counter("diemcau_happenings_total", "Changes of checks, points, phase and sight.")
+STALE = _counter("diemcau_observations_stale_total", "Observations that came twice or late, and were not believed.")
+STRAY = _counter("diemcau_observations_stray_total", "Observations of checks that are not configured.")
+
+# Of the engine.
+LAG = _histogram("diemcau_schedule_lag_seconds", "From the instant a probe was due to its launch.")
+SCHEDULED = _gauge("diemcau_checks_scheduled", "Checks in the schedule.")
+IN_FLIGHT = _gauge("diemcau_probes_in_flight", "Probes under way.")
+LAUNCHED = _counter("diemcau_probes_launched_total", "Probes launched.")
+OBSERVED = _counter("diemcau_probes_observed_total", "Probes of which the outcome was told.")
+CONFIRMING = _counter("diemcau_probes_confirming_total", "Probes launched to confirm a first loss.")
+SKIPPED = _counter("diemcau_probes_skipped_total", "Probes not launched because the one before was under way.")
+PACED = _counter("diemcau_probes_paced_total", "Probes held back to keep within the packet rate.")
+DEFECTS = _counter("diemcau_probe_defects_total", "Probes that ended in an error of our own program.")
+SENT = _counter("diemcau_icmp_sent_total", "Packets sent.")
+SEND_ERRORS = _counter("diemcau_icmp_send_errors_total", "Packets that our own kernel did not send.")
+LATE = _counter("diemcau_icmp_late_replies_total", "Replies that came after their packet's deadline.")
+DUPLICATE = _counter("diemcau_icmp_duplicate_replies_total", "Further replies to a probe already answered.")
+FOREIGN = _counter("diemcau_icmp_foreign_replies_total", "Forged, truncated or somebody else's packets, not believed.")
+KERNEL_DROPS = _counter("diemcau_icmp_kernel_drops_total", "Packets that our own kernel dropped, its buffer full.")
+
+# Of alerting: label alertmanager, but for the first.
+FIRING = _gauge("diemcau_alerts_firing", "Alerts that fire.")
+POSTED = _counter("diemcau_alertmanager_posted_total", "Alerts that an Alertmanager accepted, repeats included.")
+FAILED = _counter("diemcau_alertmanager_failed_requests_total", "Requests that did not reach an Alertmanager.")
+REFUSED = _counter("diemcau_alertmanager_refused_total", "Alerts that an Alertmanager will never accept.")
+PENDING = _gauge("diemcau_alertmanager_pending", "Changes that an Alertmanager has not accepted yet.")
+REACHABLE = _gauge("diemcau_alertmanager_reachable", "Whether the last request reached the Alertmanager.")
+
+# Of the process, beside what prometheus_client says of it.
+LOOP_LAG = _histogram("diemcau_loop_lag_seconds", "How late the event loop runs what is due.")
+EXPOSITION_DURATION = _gauge("diemcau_exposition_duration_seconds", "How long the exposition before this one took.")
+EXPOSITION_SIZE = _gauge("diemcau_exposition_size_bytes", "Size of the exposition before this one.")
+BUILD = _gauge("diemcau_build_info", "Version of this program and of its Python; always 1.")
+
+PHASED = {"icmp": ICMP_PHASES, "http": HTTP_PHASES}
+"""Kind → where its phases go."""
+UP = {PointState.UP: 1, PointState.DEGRADED: 1, PointState.DOWN: 0}
+
+
+class Delivery(Protocol):
+    """How the posting to one Alertmanager goes."""
+
+    url: str
+    posted: int
+    failed: int
+    refused: int
+    reachable: bool
+    pending: int
+
+
+class Alerts(Protocol):
+    """What alerting says of itself."""
+
+    @property
+    def firing(self) -> Mapping[str, object]:
+        """What fires."""
+
+    @property
+    def deliveries(self) -> Sequence[Delivery]:
+        """One for each Alertmanager."""
+
+
+class LoopLag:
+    """Measures how late the event loop is: a sleeper that looks at the clock when it is woken."""
+
+    INTERVAL_S = 0.02
+
+    def __init__(self) -> None:
+        self.histogram = Histogram.of(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            due = time.monotonic() + self.INTERVAL_S
+            await asyncio.sleep(self.INTERVAL_S)
+            self.histogram.observe(max(0.0, time.monotonic() - due))
+
+
+def escape(value: str) -> str:
+    """A label's value as the format wants it."""
+    return value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
+
+
+def labelled(**labels: str) -> str:
+    """A set of labels with its braces, and the blank before the value."""
+    inside = ",".join(f'{name}="{escape(value)}"' for name, value in labels.items())
+    return f"{{{inside}}} " if inside else " "
+
+
+class Document:
+    """Samples by family; the text has them in the order of the table, each family in one piece under its header."""
+
+    def __init__(self) -> None:
+        self._parts: dict[str, list[bytes]] = {name: [] for name in FAMILIES}
+
+    def add(self, family: str, value: float, **labels: str) -> None:
+        """Add one sample; one without a finite value is left out."""
+        if isfinite(value):
+            self.append(family, f"{family}{labelled(**labels)}{value:.15g}\n")
+
+    def append(self, family: str, lines: str) -> None:
+        """Add samples that are rendered."""
+        # A lone surrogate in a name must not cost the whole exposition.
+        self._parts.setdefault(family, []).append(lines.encode(errors="replace"))
+
+    def extend(self, family: str, parts: Iterable[bytes]) -> None:
+        """Add samples that are rendered and encoded."""
+        self._parts[family].extend(parts)
+
+    def add_histogram(self, family: str, histogram: Histogram) -> None:
+        """Add a histogram, cumulated as the format wants it."""
+        bounds = [*(f"{bound:g}" for bound in histogram.bounds), "+Inf"]
+        counts = list(accumulate(histogram.counts))
+        for bound, count in zip(bounds, counts, strict=True):
+            self.append(family, f'{family}_bucket{{le="{bound}"}} {count}\n')
+        self.append(family, f"{family}_sum {histogram.total!r}\n{family}_count {counts[-1]}\n")
+
+    def encode(self, rest: bytes = b"") -> bytes:
+        """The text, with more behind it."""
+        unknown = Family("", "gauge", "A figure of its kind of probe.")
+        pieces = []
+        for name, parts in self._parts.items():
+            if parts:
+                family = FAMILIES.get(name) or msgspec.structs.replace(unknown, name=name)
+                pieces += [family.header, *parts]
+        return b"".join([*pieces, rest])
+
+
+CheckRow = tuple[CheckStatus, str, str]
+"""A check, its labels without the closing brace, and the family of its phases."""
+
+
+class Rendered(msgspec.Struct):
+    """What is rendered once for a configuration."""
+
+    inventory: Inventory
+    points: Mapping[str, PointStatus]
+    checks: Mapping[str, CheckStatus]
+    rows: list[CheckRow] = []
+    instances: list[tuple[PointStatus, str]] = []
+    infos: list[bytes] = []
+
+    def still_holds(self, pipeline: Pipeline) -> bool:
+        """Whether it is the configuration in force."""
+        mine = (self.inventory, self.points, self.checks)
+        theirs = (pipeline.inventory, pipeline.points, pipeline.checks)
+        return all(one is other for one, other in zip(mine, theirs, strict=True))
+
+
+class Exposition:
+    """The text of ``/metrics``."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        engine: EngineCounters,
+        lag: LoopLag | None = None,
+        alerts: Alerts | None = None,
+        *,
+        kind_of: Callable[[str], str] = str,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """``kind_of(module)`` names its kind; it is asked once for each check and configuration."""
+        self.registry = CollectorRegistry()
+        """For what others want to expose with prometheus_client."""
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+        self._pipeline = pipeline
+        self._engine = engine
+        self._lag = lag
+        self._alerts = alerts
+        self._kind_of = kind_of
+        self._clock = clock
+        self._rendered: Rendered | None = None
+        self._build = {"version": version("diemcau"), "python": platform.python_version()}
+        self._before = (0.0, 0)
+
+    async def render(self) -> bytes:
+        """All of it. Gives the loop its turn again and again; values are those of the instant they are rendered."""
+        begun = time.perf_counter()
+        document = Document()
+        rendered = await self._prepare()
+        document.extend(POINT_INFO, rendered.infos)
+        for rows in _slices(rendered.rows):
+            for family, lines in check_lines(rows).items():
+                document.append(family, "".join(lines))
+            await asyncio.sleep(0)
+        for instances in _slices(rendered.instances):
+            document.append(POINT_UP, "".join(_point_lines(instances)))
+            await asyncio.sleep(0)
+        self._add_province(document)
+        self._add_engine(document)
+        self._add_alerts(document)
+        self._add_process(document)
+        text = document.encode(generate_latest(self.registry))
+        self._before = (time.perf_counter() - begun, len(text))
+        return text
+
+    async def _prepare(self) -> Rendered:
+        """What is rendered already, or that of another configuration."""
+        if self._rendered is not None and self._rendered.still_holds(self._pipeline):
+            return self._rendered
+        fresh = Rendered(self._pipeline.inventory, self._pipeline.points, self._pipeline.checks)
+        for checks in _slices(list(fresh.checks.values())):
+            fresh.rows.extend(self._row(check) for check in checks)
+            await asyncio.sleep(0)
+        for points in _slices(list(fresh.points.values())):
+            fresh.instances.extend((status, labelled(instance=status.point.id)) for status in points)
+            lines = "".join(_info_line(status.point, fresh.inventory) for status in points)
+            fresh.infos.append(lines.encode(errors="replace"))
+            await asyncio.sleep(0)
+        self._rendered = fresh
+        return fresh
+
+    def _row(self, status: CheckStatus) -> CheckRow:
+        instance, _, module = status.policy.check.rpartition("/")
+        labels = labelled(instance=instance, check=module).removesuffix("} ")
+        return status, labels, PHASED.get(self._kind_of(module), OTHER_PHASES)
+
+    def _add_province(self, document: Document) -> None:
+        pipeline = self._pipeline
+        places = dict.fromkeys((tier, district) for tier, district, _ in pipeline.counts)
+        for tier, district in places:
+            for state in PointState:
+                count = pipeline.counts.get((tier, district, state), 0)
+                document.add(POINTS, count, tier=tier, district=district, state=state)
+        for row in pipeline.readiness(self._clock()).tiers:
+            document.add(POINTS_EXPECTED, row.expected, tier=row.tier)
+            document.add(POINTS_CONNECTED, row.up, tier=row.tier)
+            document.add(POINTS_READY, row.ready, tier=row.tier)
+        document.add(PHASE, 1, phase=pipeline.phase.name)
+        document.add(REPORT_AT, pipeline.ceremony.report_at)
+        document.add(BEGINS_AT, pipeline.ceremony.begins_at)
+        document.add(BLIND, pipeline.blind)
+        document.add(STALE, pipeline.stale)
+        document.add(STRAY, pipeline.strays)
+        for kind, count in pipeline.happenings.items():
+            document.add(HAPPENINGS, count, type=kind)
+
+    def _add_engine(self, document: Document) -> None:
+        engine = self._engine
+        document.add_histogram(LAG, engine.lag)
+        document.add(SCHEDULED, engine.scheduled)
+        document.add(IN_FLIGHT, engine.in_flight)
+        document.add(LAUNCHED, engine.launched)
+        document.add(OBSERVED, engine.observed)
+        document.add(CONFIRMING, engine.confirming)
+        document.add(SKIPPED, engine.skipped)
+        document.add(PACED, engine.paced)
+        document.add(DEFECTS, engine.internal_errors)
+        for kind, batch in engine.batches.items():
+            document.add(SENT, batch.sent, kind=kind)
+            document.add(SEND_ERRORS, batch.send_errors, kind=kind)
+            document.add(LATE, batch.late_replies, kind=kind)
+            document.add(DUPLICATE, batch.duplicate_replies, kind=kind)
+            document.add(FOREIGN, batch.foreign_replies, kind=kind)
+            document.add(KERNEL_DROPS, batch.kernel_drops, kind=kind)
+
+    def _add_alerts(self, document: Document) -> None:
+        if self._alerts is None:
+            return
+        document.add(FIRING, len(self._alerts.firing))
+        for delivery in self._alerts.deliveries:
+            document.add(POSTED, delivery.posted, alertmanager=delivery.url)
+            document.add(FAILED, delivery.failed, alertmanager=delivery.url)
+            document.add(REFUSED, delivery.refused, alertmanager=delivery.url)
+            document.add(PENDING, delivery.pending, alertmanager=delivery.url)
+            document.add(REACHABLE, delivery.reachable, alertmanager=delivery.url)
+
+    def _add_process(self, document: Document) -> None:
+        if self._lag is not None:
+            document.add_histogram(LOOP_LAG, self._lag.histogram)
+        duration_s, size_bytes = self._before
+        document.add(EXPOSITION_DURATION, duration_s)
+        document.add(EXPOSITION_SIZE, size_bytes)
+        document.add(BUILD, 1, **self._build)
+
+
+def _slices(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), SLICE):
+        yield items[start : start + SLICE]
+
+
+def check_lines(rows: Iterable[CheckRow]) -> dict[str, list[str]]:
+    """The samples of some checks, by family. The hot loop of a scrape: about a dozen lines a check."""
+    lines: dict[str, list[str]] = {name: [] for name in (SUCCESS, DURATION, RTT, JITTER, LOSS, ATTEMPTS, LOSSES)}
+    success, duration, rtt, jitter, loss, attempts, losses = lines.values()
+    for status, labels, phased in rows:
+        last = status.last
+        if last is None:
+            continue
+        success.append(f"{SUCCESS}{labels}}} {1 if last.success else 0}\n")
+        attempts.append(f"{ATTEMPTS}{labels}}} {status.probes}\n")
+        losses.append(f"{LOSSES}{labels}}} {status.losses}\n")
+        loss.append(f"{LOSS}{labels}}} {status.loss_ratio:.6g}\n")
+        if isfinite(last.duration_s):
+            duration.append(f"{DURATION}{labels}}} {last.duration_s:.6g}\n")
+        if isfinite(status.rtt_s):
+            rtt.append(f"{RTT}{labels}}} {status.rtt_s:.6g}\n")
+            jitter.append(f"{JITTER}{labels}}} {status.jitter_s:.6g}\n")
+        if last.phases:
+            _add_phases(lines, phased, labels, last.phases)
+        if last.figures:
+            _add_figures(lines, labels, last.figures)
+    return lines
+
+
+Pairs = tuple[tuple[str, float], ...]
+
+
+def _add_phases(lines: dict[str, list[str]], family: str, labels: str, phases: Pairs) -> None:
+    into = lines.setdefault(family, [])
+    for name, seconds in phases:
+        if isfinite(seconds):
+            into.append(f'{family}{labels},phase="{name}"}} {seconds:.6g}\n')
+            if name == "resolve":
+                lines.setdefault(DNS_LOOKUP, []).append(f"{DNS_LOOKUP}{labels}}} {seconds:.6g}\n")
+
+
+def _add_figures(lines: dict[str, list[str]], labels: str, figures: Pairs) -> None:
+    for name, value in figures:
+        if isfinite(value):
+            lines.setdefault(name, []).append(f"{name}{labels}}} {value:.15g}\n")
+
+
+def _point_lines(instances: Iterable[tuple[PointStatus, str]]) -> Iterator[str]:
+    for status, labels in instances:
+        up = UP.get(status.state)
+        if up is not None:
+            yield f"{POINT_UP}{labels}{up}\n"
+
+
+def _info_line(point: Point, inventory: Inventory) -> str:
+    labels = labelled(
+        instance=point.id,
+        name=point.name,
+        tier=point.tier,
+        mode=point.mode,
+        role=point.role or "",
+        district=point.district_code or "",
+        district_name=inventory.district_name(point.district_code),
+        commune=point.commune_code or "",
+        network_node=point.network_node or "",
+        power_node=point.power_node or "",
+        operator=inventory.network_operator(point),
+        power_operator=inventory.power_operator(point),
+    )
+    return f"{POINT_INFO}{labels}1\n"

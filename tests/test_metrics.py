@@ -1,0 +1,388 @@
+import asyncio
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
+
+from monitor.core.model import (
+    Ceremony,
+    CheckPolicy,
+    District,
+    Inventory,
+    Layer,
+    Mode,
+    Node,
+    NodeKind,
+    Phase,
+    Point,
+    Tier,
+)
+from monitor.core.pipeline import Pipeline
+from monitor.metrics import FAMILIES, SLICE, Alerts, Document, Exposition, LoopLag, escape, labelled
+from probes.model import (
+    BatchCounters,
+    EngineCounters,
+    Failure,
+    Figure,
+    Histogram,
+    Measurement,
+    Observation,
+)
+from probes.registry import KINDS
+
+GOLDEN = Path(__file__).with_name("metrics.txt")
+NOW = 1746680400.0
+"""2025-05-08 05:00 UTC."""
+MODULES = {"ping": "icmp", "portal": "http", "h323": "tcp"}
+AWKWARD = 'Thôn "Đồng\\Tiến"\nxóm Ngã Ba'
+
+ANSWERED = Measurement(success=True, duration_s=4.7e-06, phases=(("resolve", 0.0), ("rtt", 4.7e-06)))
+FETCHED = Measurement(
+    success=True,
+    duration_s=0.25,
+    phases=(("resolve", 0.01), ("connect", 0.02), ("tls", 0.1), ("processing", 0.1), ("transfer", 0.02)),
+    figures=(
+        ("probe_ip_protocol", 4.0),
+        ("probe_http_status_code", 200.0),
+        ("probe_http_content_length", 5.0),
+        ("probe_ssl_earliest_cert_expiry", 1778198400.0),
+    ),
+)
+CONNECTED = Measurement(success=True, duration_s=0.002, phases=(("resolve", 0.0), ("connect", 0.002)))
+UNREACHABLE = Measurement(
+    success=False,
+    duration_s=0.003,
+    failure=Failure.UNREACHABLE,
+    phases=(("resolve", 0.0),),
+    figures=(("probe_icmp_error_type", 3.0), ("probe_icmp_error_code", 1.0)),
+)
+
+Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+class FakeDelivery(msgspec.Struct):
+    """One Alertmanager, as alerting tells of it."""
+
+    url: str = "http://127.0.0.1:9093"
+    posted: int = 3
+    failed: int = 1
+    refused: int = 0
+    reachable: bool = True
+    pending: int = 2
+
+
+class FakeAlerts:
+    """One alert that fires."""
+
+    firing = {"a": object()}  # noqa: RUF012
+    deliveries = (FakeDelivery(),)
+
+
+def point(point_id: str, **more: object) -> Point:
+    return Point(**{"id": point_id, "name": point_id, "tier": Tier.COMMUNE, "mode": Mode.TWO_WAY, **more})
+
+
+def province(*points: Point) -> Inventory:
+    return Inventory(
+        points={one.id: one for one in points},
+        network={"acc-1": Node("acc-1", None, "Trạm 1", NodeKind.ACCESS, "VNPT Mường Lát")},
+        power={"tba-1": Node("tba-1", None, "TBA 1", NodeKind.TRANSFORMER, "Điện lực Mường Lát")},
+        districts={"384": District("384", "Huyện Mường Lát", 0, 0)},
+    )
+
+
+CEREMONY = Ceremony(
+    title="Lễ phát động",
+    timezone="Asia/Ho_Chi_Minh",
+    report_at=NOW + 1800,
+    begins_at=NOW + 3600,
+    phases=(Phase(name="live", title="Diễn ra", starts_at=NOW - 60, interval_s=1, alpha=1e-6, severity="critical"),),
+)
+
+
+def policy(check: str) -> CheckPolicy:
+    target, _, _ = check.rpartition("/")
+    return CheckPolicy(check, "" if target.startswith("witness:") else target, Layer.REACHABLE, 1.0)
+
+
+def pipeline_of(inventory: Inventory, *checks: str) -> Pipeline:
+    return Pipeline(inventory, CEREMONY, [policy(check) for check in checks], NOW)
+
+
+def told(pipeline: Pipeline, check: str, *found: Measurement) -> None:
+    for second, measurement in enumerate(found, start=1):
+        pipeline.observe(Observation(check, NOW + second, "center", measurement))
+
+
+def exposition_of(pipeline: Pipeline, alerts: Alerts | None = None) -> Exposition:
+    engine = EngineCounters(lag=Histogram.of(0.001, 0.01))
+    engine.batches = {"icmp": BatchCounters(sent=7, late_replies=2)}
+    return Exposition(pipeline, engine, LoopLag(), alerts, kind_of=MODULES.__getitem__, clock=lambda: NOW + 10)
+
+
+@pytest.fixture
+def whole() -> Exposition:
+    """Every family has a sample."""
+    inventory = province(
+        point(
+            "xa-1", name=AWKWARD, district_code="384", commune_code="14845", network_node="acc-1", power_node="tba-1"
+        ),
+        point("xa-2", mode=Mode.MERGED, merged_into="xa-1"),
+    )
+    pipeline = pipeline_of(inventory, "xa-1/ping", "xa-1/portal", "xa-1/h323", "witness:gateway/ping")
+    told(pipeline, "xa-1/ping", ANSWERED, ANSWERED)
+    told(pipeline, "xa-1/portal", FETCHED)
+    told(pipeline, "xa-1/h323", CONNECTED)
+    told(pipeline, "witness:gateway/ping", ANSWERED, UNREACHABLE)
+    pipeline.happenings["PointChanged"] += 1
+    return exposition_of(pipeline, FakeAlerts())
+
+
+async def samples(exposition: Exposition) -> Samples:
+    text = (await exposition.render()).decode()
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def labels(**of: str) -> frozenset[tuple[str, str]]:
+    return frozenset(of.items())
+
+
+async def test_names_are_those_of_the_golden_list(whole: Exposition) -> None:
+    """A name that others' dashboards and rules rely on changes only together with this list."""
+    text = (await whole.render()).decode()
+    found = sorted(line.removeprefix("# TYPE ") for line in text.splitlines() if line.startswith("# TYPE "))
+    assert found == GOLDEN.read_text().splitlines()
+
+
+async def test_promtool_has_nothing_to_say(whole: Exposition, program: Callable[[str], Path]) -> None:
+    text = await whole.render()
+    command = [program("promtool"), "check", "metrics"]
+    checked = await asyncio.to_thread(subprocess.run, command, input=text, capture_output=True, check=False, timeout=60)
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
+
+
+async def test_each_family_has_one_header_and_stands_in_one_piece(whole: Exposition) -> None:
+    lines = (await whole.render()).decode().splitlines()
+    headers = [line.split()[2] for line in lines if line.startswith("# HELP ")]
+    assert len(headers) == len(set(headers))
+    assert set(FAMILIES) <= set(headers)
+    assert all(line for line in lines)
+
+
+async def test_a_check_has_blackbox_names_with_instance_and_check(whole: Exposition) -> None:
+    found = await samples(whole)
+    ping = {"instance": "xa-1", "check": "ping"}
+    assert found["probe_success", labels(**ping)] == 1
+    assert found["probe_duration_seconds", labels(**ping)] == 4.7e-06
+    assert found["probe_icmp_duration_seconds", labels(**ping, phase="rtt")] == 4.7e-06
+    assert found["probe_dns_lookup_time_seconds", labels(**ping)] == 0
+    assert found["probe_attempts_total", labels(**ping)] == 2
+    portal = {"instance": "xa-1", "check": "portal"}
+    assert found["probe_http_duration_seconds", labels(**portal, phase="tls")] == 0.1
+    assert found["probe_http_status_code", labels(**portal)] == 200
+    assert found["probe_ssl_earliest_cert_expiry", labels(**portal)] == 1778198400
+    assert found["probe_phase_duration_seconds", labels(instance="xa-1", check="h323", phase="connect")] == 0.002
+
+
+async def test_a_witness_is_an_instance_of_its_own(whole: Exposition) -> None:
+    found = await samples(whole)
+    assert found["probe_success", labels(instance="witness:gateway", check="ping")] == 0
+    assert found["probe_icmp_error_type", labels(instance="witness:gateway", check="ping")] == 3
+
+
+async def test_facts_stand_on_point_info_alone(whole: Exposition) -> None:
+    found = await samples(whole)
+    facts = {
+        "instance": "xa-1",
+        "name": AWKWARD,
+        "tier": "commune",
+        "mode": "two_way",
+        "role": "",
+        "district": "384",
+        "district_name": "Huyện Mường Lát",
+        "commune": "14845",
+        "network_node": "acc-1",
+        "power_node": "tba-1",
+        "operator": "VNPT Mường Lát",
+        "power_operator": "Điện lực Mường Lát",
+    }
+    assert found["point_info", labels(**facts)] == 1
+    assert all("district_name" not in dict(of) for name, of in found if name != "point_info")
+
+
+async def test_counts_by_tier_district_and_state(whole: Exposition) -> None:
+    found = await samples(whole)
+    assert found["diemcau_points", labels(tier="commune", district="384", state="up")] == 1
+    assert found["diemcau_points", labels(tier="commune", district="384", state="down")] == 0
+    assert found["diemcau_points", labels(tier="commune", district="", state="not_expected")] == 1
+    assert found["diemcau_points_expected", labels(tier="commune")] == 1
+    assert found["diemcau_points_connected", labels(tier="commune")] == 1
+    assert found["diemcau_phase_info", labels(phase="live")] == 1
+    assert found["diemcau_report_deadline_timestamp_seconds", labels()] == NOW + 1800
+
+
+async def test_a_point_that_is_not_expected_or_not_known_is_neither_up_nor_down(whole: Exposition) -> None:
+    found = await samples(whole)
+    assert found["diemcau_point_up", labels(instance="xa-1")] == 1
+    assert ("diemcau_point_up", labels(instance="xa-2")) not in found
+
+
+async def test_the_engine_and_alerting_are_told_of(whole: Exposition) -> None:
+    found = await samples(whole)
+    assert found["diemcau_icmp_sent_total", labels(kind="icmp")] == 7
+    assert found["diemcau_icmp_late_replies_total", labels(kind="icmp")] == 2
+    assert found["diemcau_alerts_firing", labels()] == 1
+    assert found["diemcau_alertmanager_pending", labels(alertmanager="http://127.0.0.1:9093")] == 2
+
+
+async def test_what_is_not_known_is_left_out() -> None:
+    """No observation, no sample; no answer, no round trip; a value that is no number, no sample."""
+    pipeline = pipeline_of(province(point("a"), point("b"), point("c")), "a/ping", "b/ping", "c/ping")
+    told(pipeline, "b/ping", UNREACHABLE)
+    odd = Measurement(
+        success=True, duration_s=float("nan"), phases=(("rtt", float("inf")),), figures=(("x", float("nan")),)
+    )
+    told(pipeline, "c/ping", odd)
+    found = await samples(exposition_of(pipeline))
+    of_checks = {(name, dict(of)["instance"]) for name, of in found if "check" in dict(of)}
+    assert {name for name, instance in of_checks if instance == "a"} == set()
+    assert ("probe_success", "b") in of_checks
+    assert ("probe_rtt_seconds", "b") not in of_checks
+    assert {"probe_duration_seconds", "probe_icmp_duration_seconds", "x"}.isdisjoint(
+        {name for name, instance in of_checks if instance == "c"}
+    )
+
+
+async def test_values_follow_at_the_next_scrape() -> None:
+    pipeline = pipeline_of(province(point("a")), "a/ping")
+    exposition = exposition_of(pipeline)
+    told(pipeline, "a/ping", ANSWERED)
+    assert (await samples(exposition))["probe_success", labels(instance="a", check="ping")] == 1
+    told(pipeline, "a/ping", ANSWERED, UNREACHABLE)
+    assert (await samples(exposition))["probe_success", labels(instance="a", check="ping")] == 0
+
+
+async def test_a_reload_changes_names_and_series() -> None:
+    """Labels are rendered once for a configuration, not for ever."""
+    pipeline = pipeline_of(province(point("a", name="cũ")), "a/ping")
+    told(pipeline, "a/ping", ANSWERED)
+    exposition = exposition_of(pipeline)
+    await exposition.render()
+    pipeline.replace(province(point("a", name="mới"), point("b")), CEREMONY, [policy("a/h323")], NOW + 5)
+    told(pipeline, "a/h323", CONNECTED)
+    text = (await exposition.render()).decode()
+    assert 'name="mới"' in text
+    assert 'name="cũ"' not in text
+    assert 'check="ping"' not in text
+    assert 'probe_success{instance="a",check="h323"} 1\n' in text
+
+
+async def test_a_reload_in_the_middle_of_a_scrape_does_no_harm() -> None:
+    points = [point(f"p{number}") for number in range(1000)]
+    checks = [f"{one.id}/ping" for one in points]
+    pipeline = pipeline_of(province(*points), *checks)
+    exposition = exposition_of(pipeline)
+    rendering = asyncio.create_task(exposition.render())
+    await asyncio.sleep(0)
+    pipeline.replace(province(point("a")), CEREMONY, [policy("a/ping")], NOW + 5)
+    await rendering
+    found = await samples(exposition)
+    assert {dict(of)["instance"] for name, of in found if name == "point_info"} == {"a"}
+
+
+async def test_a_scrape_gives_the_loop_its_turn() -> None:
+    """5,000 points are rendered in slices; whoever else wants the loop has it in between."""
+    points = [point(f"p{number}", name=AWKWARD) for number in range(5000)]
+    pipeline = pipeline_of(province(*points), *(f"{one.id}/ping" for one in points))
+    for one in points:
+        told(pipeline, f"{one.id}/ping", ANSWERED)
+    exposition = exposition_of(pipeline)
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    await exposition.render()
+    counting = asyncio.create_task(count())
+    begun = time.process_time()
+    text = await exposition.render()
+    spent_s = time.process_time() - begun
+    counting.cancel()
+    assert text.count(b"\n") > 45_000
+    assert turns > 5000 // SLICE
+    assert spent_s < 0.5  # about 0.02 on an idle machine; a defect that renders all labels anew takes far longer
+
+
+async def test_an_exposition_tells_of_the_one_before(whole: Exposition) -> None:
+    size = len(await whole.render())
+    found = await samples(whole)
+    assert found["diemcau_exposition_size_bytes", labels()] == size
+    assert found["diemcau_exposition_duration_seconds", labels()] > 0
+
+
+async def test_a_loop_that_is_held_up_shows_in_its_lag() -> None:
+    lag = LoopLag()
+    task = asyncio.create_task(lag.run())
+    await asyncio.sleep(0)
+    time.sleep(0.12)  # noqa: ASYNC251 - the hold-up that is to be seen
+    await asyncio.sleep(0.05)
+    task.cancel()
+    assert lag.histogram.total >= 0.09
+    assert sum(lag.histogram.counts) >= 1
+
+
+def test_a_histogram_is_cumulated() -> None:
+    histogram = Histogram.of(0.1, 1.0)
+    for value in (0.05, 0.5, 0.6, 7.0):
+        histogram.observe(value)
+    document = Document()
+    document.add_histogram("diemcau_schedule_lag_seconds", histogram)
+    assert document.encode().decode().splitlines()[2:] == [
+        'diemcau_schedule_lag_seconds_bucket{le="0.1"} 1',
+        'diemcau_schedule_lag_seconds_bucket{le="1"} 3',
+        'diemcau_schedule_lag_seconds_bucket{le="+Inf"} 4',
+        "diemcau_schedule_lag_seconds_sum 8.15",
+        "diemcau_schedule_lag_seconds_count 4",
+    ]
+
+
+@given(st.dictionaries(st.sampled_from(["instance", "name", "check"]), st.text(), min_size=1))
+def test_any_text_survives_as_a_label(values: dict[str, str]) -> None:
+    """Vietnamese, quotes, backslashes, line breaks: what a scraper reads is what was meant."""
+    document = Document()
+    document.add("probe_success", 1, **values)
+    (family,) = text_string_to_metric_families(document.encode().decode())
+    (sample,) = family.samples
+    assert sample.labels == {name: value.encode(errors="replace").decode() for name, value in values.items()}
+
+
+def test_escapes_are_those_of_the_format() -> None:
+    assert escape('a\\b"c\nd') == 'a\\\\b\\"c\\nd'
+    assert labelled() == " "
+    assert labelled(a="b") == '{a="b"} '
+
+
+def test_a_name_that_is_no_unicode_costs_a_character_and_not_the_scrape() -> None:
+    document = Document()
+    document.add("probe_success", 1, instance="a\ud800")
+    assert document.encode().endswith(b'probe_success{instance="a?"} 1\n')
+
+
+@pytest.mark.parametrize(
+    "figure", [figure for kind in KINDS.values() for figure in kind.figures], ids=lambda figure: figure.name
+)
+def test_each_figure_of_a_kind_is_documented_in_its_own_words(figure: Figure) -> None:
+    assert FAMILIES[figure.name].help == figure.help
