@@ -1,11 +1,14 @@
-"""Points under one node fall together: what their neighbours lost is evidence too. Pure.
+"""Points under one switch fall together: what their neighbours lost is evidence too. Pure.
 
-Every node of either tree with several points below it keeps the same sequential test as a single check
+Every node of the network tree with several points below it keeps the same sequential test as a single check
 (:mod:`monitor.core.detection`), over the probes of all those points: the first loss of each point's own test adds
 ln(0.99 / p0), any answer below the node adds ln(0.01), never below 0 (a cumulative sum, Page 1954). One dead point
 among answering neighbours gets no further than one step; an aggregation switch that is cut is past any boundary
 after the first few losses among its hundreds of points, within the first tenth of a second. Its sum then counts
 for each point below, which is called down at its second lost probe instead of its fourth, or eighth on 4G.
+
+The power tree has no such sums: its points fall one by one, as batteries drain, and points that a switch took down
+would testify against their neighbours on the same feeder, who are well.
 """
 
 from collections.abc import Iterable
@@ -14,13 +17,13 @@ from math import log
 import msgspec
 
 from monitor.core.detection import LOSS_WHEN_DOWN
-from monitor.core.model import Inventory, Node, Point
+from monitor.core.model import Inventory, Point
 
 ANSWER = log(1 - LOSS_WHEN_DOWN)
 AT_LEAST_POINTS = 3
 """A node with fewer points below tells nothing that the points themselves do not."""
-CAP = 60.0
-"""So that a sum grown over a long outage is gone a dozen answers after it."""
+CAP = 25.0
+"""So that a sum grown over a long outage is gone half a dozen answers after it."""
 
 
 class NodeTest(msgspec.Struct):
@@ -30,13 +33,13 @@ class NodeTest(msgspec.Struct):
 
 
 class SharedFate:
-    """The sums of all nodes, and which of them stand above each point."""
+    """The sums of all switches, and which of them stand above each point."""
 
     def __init__(self, inventory: Inventory, points: Iterable[Point]) -> None:
         """``points`` are those that are probed."""
         below: dict[str, list[str]] = {}
         for point in points:
-            for node in _above(inventory, point):
+            for node in inventory.ancestors(point.network_node) if point.network_node else ():
                 below.setdefault(node.id, []).append(point.id)
         above: dict[str, list[NodeTest]] = {}
         for point_ids in below.values():
@@ -66,9 +69,3 @@ class SharedFate:
         for tests in self._above.values():
             for test in tests:
                 test.sum = 0.0
-
-
-def _above(inventory: Inventory, point: Point) -> Iterable[Node]:
-    for node_id in (point.network_node, point.power_node):
-        if node_id is not None:
-            yield from inventory.ancestors(node_id)
