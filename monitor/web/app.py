@@ -1,0 +1,210 @@
+"""The web application: pages for people, endpoints for programs, one way out for whatever goes wrong."""
+
+import time
+from asyncio import CancelledError, create_task
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import quote
+
+import jinja2
+import msgspec
+import structlog
+from aiohttp import hdrs, web
+from markupsafe import Markup
+
+from monitor.core.model import Tier
+from monitor.web import point, text
+from monitor.web.backend import Backend
+from monitor.web.board import CAUSE_CODES, SHOWN, STATE_CODES, Board, Head
+from monitor.web.endpoints import Endpoints, compressed
+from monitor.web.stream import BoardStream
+from monitor.web.text import TEXT
+
+HERE = Path(__file__).parent
+HTML = "text/html; charset=utf-8"
+LARGEST_BODY = 16 * 1024
+LONGEST_ID = 200
+THEMES = ("dark", "light")
+
+BOARD = web.AppKey("board", BoardStream)
+"""The service tells ``app[BOARD].notice(happenings)``."""
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+
+log = structlog.get_logger("diemcau.web")
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def create_app(backend: Backend, *, now: Callable[[], float] = time.time) -> web.Application:
+    """The application over a backend; ``now`` is the clock that pages show (Unix time)."""
+    pages = Pages(backend, now)
+    app = web.Application(client_max_size=LARGEST_BODY, middlewares=[pages.catch])
+    app[BOARD] = pages.stream
+    app.add_routes(
+        [
+            web.get("/", pages.board),
+            web.get("/points/{id}", pages.point),
+            web.get("/events", pages.stream.serve, allow_head=False),
+            *Endpoints(backend).routes(),
+        ]
+    )
+    app.router.add_static("/static", HERE / "static")
+    app.on_response_prepare.append(_secure)
+    app.on_shutdown.append(_send_clients_away)
+    app.cleanup_ctx.append(_push)
+    return app
+
+
+class Pages:
+    """What a browser shows: the board, a point, and an error."""
+
+    def __init__(self, backend: Backend, now: Callable[[], float]) -> None:
+        self._backend = backend
+        self._now = now
+        self._board = Board(backend.pipeline, lambda: backend.firing)
+        self.stream = BoardStream(self._board, now)
+        self._templates = _templates()
+        self._layout: tuple[str, Markup] | None = None
+
+    async def board(self, request: web.Request) -> web.StreamResponse:
+        """``/``: everything at once; then the page listens to ``/events``."""
+        snapshot = self._board.snapshot(self._now())
+        return await self._page(
+            request,
+            "board.html",
+            head=snapshot.head,
+            snapshot=as_json(snapshot),
+            layout=self._layout_json(),
+            words=as_json(script_words(self._backend.pipeline.ceremony.timezone)),
+            zone=self._board.zone,
+            minutes=text.span(self._backend.pipeline.ceremony.ready_after_s),
+        )
+
+    async def point(self, request: web.Request) -> web.StreamResponse:
+        """``/points/<id>``."""
+        point_id = request.match_info["id"]
+        shown = point.view(self._backend.pipeline, point_id, self._now()) if len(point_id) <= LONGEST_ID else None
+        if shown is None:
+            return await self._page(
+                request, "error.html", 404, title=TEXT["error_point"], hint=TEXT["error_point_hint"]
+            )
+        words = as_json({"stale": TEXT["point_stale"], "timezone": self._backend.pipeline.ceremony.timezone})
+        return await self._page(request, "point.html", point=shown, words=words)
+
+    @web.middleware
+    async def catch(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Turn whatever a handler raises into a page: the client never sees a traceback, the log does."""
+        try:
+            return await handler(request)
+        except web.HTTPException as refusal:
+            if refusal.status < 400:
+                raise
+            return await self._refuse(request, refusal)
+        except ConnectionError:
+            raise
+        except Exception:
+            log.exception("request failed", method=request.method, path=request.path[:LONGEST_ID])
+            return await self._refuse(request, web.HTTPInternalServerError())
+
+    async def _refuse(self, request: web.Request, refusal: web.HTTPException) -> web.Response:
+        known = f"error_{refusal.status}" if f"error_{refusal.status}" in TEXT else "error_other"
+        title, hint = TEXT[known], TEXT[f"{known}_hint"]
+        response = await self._page(request, "error.html", refusal.status, title=title, hint=hint)
+        for name in (hdrs.ALLOW, hdrs.RETRY_AFTER):
+            if name in refusal.headers:
+                response.headers[name] = refusal.headers[name]
+        return response
+
+    async def _page(self, request: web.Request, name: str, status: int = 200, **what: object) -> web.Response:
+        theme = request.query.get("theme", "")
+        page = self._templates.get_template(name).render(
+            t=TEXT, theme=theme if theme in THEMES else "", path=request.path, **what
+        )
+        response = await compressed(request, page.encode(errors="replace"), HTML)
+        response.set_status(status)
+        return response
+
+    def _layout_json(self) -> Markup:
+        """Encoded once for each inventory: it is most of the page."""
+        layout = self._board.layout
+        if self._layout is None or self._layout[0] != layout.version:
+            self._layout = layout.version, as_json(layout)
+        return self._layout[1]
+
+
+def as_json(value: object) -> Markup:
+    """JSON that may stand in a ``<script type="application/json">``: no ``<`` can end it or open a comment."""
+    encoded = msgspec.json.encode(value).decode()
+    return Markup(encoded.replace("<", "\\u003c").replace("\u2028", "\\u2028"))  # noqa: S704
+
+
+def script_words(timezone: str) -> dict[str, object]:
+    """What the board's script has to know of the catalogue and of the codes."""
+    keys = ("live", "connecting", "disconnected", "stale", "report_left", "report_over", "begin_left", "begin_over")
+    more = ("days", "alerts_none", "tile_label", "tile_label_quiet", "tile_label_unknown", "since", "open")
+    return {
+        **{key: TEXT[key] for key in (*keys, *more)},
+        "timezone": timezone,
+        "states": {code: text.STATES[state] for state, code in STATE_CODES.items()},
+        "causes": {code: text.CAUSES[cause] for cause, code in CAUSE_CODES.items()},
+        "tiers": {tier: text.TIERS[tier] for tier in Tier},
+    }
+
+
+def _templates() -> jinja2.Environment:
+    templates = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    templates.filters.update(count=text.count, quoted=lambda value: quote(value, safe=""))
+    templates.globals.update(
+        tiers=text.TIERS,
+        tiers_short=text.TIERS_SHORT,
+        states=text.STATES,
+        codes=STATE_CODES,
+        shown=SHOWN,
+        countdown_line=countdown_line,
+        time_of_day=text.time_of_day,
+        moment=text.moment,
+    )
+    return templates
+
+
+def countdown_line(head: Head, what: str) -> str:
+    """The sentence of a countdown, ``report`` or ``begin``, at the instant of ``head``."""
+    at, told = (head.report_at, head.report) if what == "report" else (head.begins_at, head.begins)
+    if head.at < at:
+        return TEXT[f"{what}_left"].format(left=text.countdown(at - head.at), at=told)
+    return TEXT[f"{what}_over"].format(at=told)
+
+
+async def _secure(_request: web.Request, response: web.StreamResponse) -> None:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers.setdefault(hdrs.CACHE_CONTROL, "no-cache")
+    response.headers.pop(hdrs.SERVER, None)
+
+
+async def _send_clients_away(app: web.Application) -> None:
+    app[BOARD].close()
+
+
+async def _push(app: web.Application) -> AsyncIterator[None]:
+    task = create_task(app[BOARD].run(), name="board")
+    yield
+    task.cancel()
+    with suppress(CancelledError):
+        await task

@@ -1,0 +1,35 @@
+"""What the pages and endpoints ask of the service that runs them."""
+
+from collections.abc import Awaitable, Mapping
+from typing import Protocol
+
+from monitor.core.pipeline import Pipeline
+from monitor.web.board import FiringAlert
+from probes.model import Measurement
+
+
+class Backend(Protocol):
+    """The service, as seen from the web."""
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The state to show; the same object for good."""
+
+    @property
+    def firing(self) -> Mapping[str, FiringAlert]:
+        """The alerts that fire now, by any key."""
+
+    def ready(self) -> bool:
+        """Whether something has been observed."""
+
+    def exposition(self) -> Awaitable[bytes]:
+        """The text of ``/metrics``."""
+
+    def reload(self) -> Awaitable[list[str]]:
+        """Read the configuration again; its errors, or none when it is in force."""
+
+    def kind_of(self, module: str) -> str | None:
+        """The kind of probe that a module makes; None for an unknown module."""
+
+    def probe(self, target: str, module: str) -> Awaitable[Measurement | None]:
+        """One probe now; None for a target that may not be asked with this module."""
