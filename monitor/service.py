@@ -1,0 +1,226 @@
+"""Opens every room, wires them, drains and closes: alone knows them all, and decides nothing.
+
+One event loop, one direction: the engine emits observations, the pipeline folds them into happenings, and each
+happening is told to the log, to the alerts and to the board, none of which can hold up probing.
+"""
+
+import asyncio
+import gc
+import signal
+import socket
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from monitor.alerting.alertmanager import Alertmanagers
+from monitor.alerting.messages import Alert
+from monitor.configuration import Configuration, InvalidConfiguration, load
+from monitor.core.model import BlindnessChanged, CheckChanged, Happening, PhaseChanged, PointChanged, PointState
+from monitor.core.phases import phase_at
+from monitor.core.pipeline import Pipeline
+from monitor.metrics import Exposition, LoopLag
+from monitor.web.app import BOARD, create_app
+from probes.engine import Engine, probe_once
+from probes.model import Check, Measurement, Observation
+
+TICK_S = 0.1
+STARTS_QUIETLY = frozenset({PointState.UNKNOWN, PointState.NOT_EXPECTED})
+
+log = structlog.get_logger("diemcau")
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the command line says, beside the configuration directory's own content."""
+
+    config: Path
+    listen: tuple[str, ...]
+    """``HOST:PORT``, ``[v6]:PORT``, ``:PORT`` for all addresses, or ``fd:N`` for a socket that is already open."""
+    alertmanagers: tuple[str, ...] = ()
+    external_url: str = ""
+    """Where people reach the board; links in alerts begin with it."""
+    vantage: str = "center"
+    probe_any_target: bool = False
+    """Let ``/probe`` ask addresses that are not in the inventory."""
+
+
+class Service:
+    """One running monitor. ``await Service(settings).run()`` returns after SIGTERM or SIGINT."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises InvalidConfiguration when there is nothing valid to start with."""
+        self.settings = settings
+        self.configuration = load(settings.config)
+        now = time.time()
+        first, ceremony = self.configuration.inventory, self.configuration.ceremony
+        self.pipeline = Pipeline(first, ceremony, (), now)
+        self.pipeline.replace(first, ceremony, self.configuration.policies(self.pipeline.phase), now)
+        self.engine = Engine(self._observe, vantage=settings.vantage)
+        self.engine.update(self.configuration.checks(self.pipeline.phase))
+        self.lag = LoopLag()
+        self.alerts = Alertmanagers(settings.alertmanagers, self.pipeline, external_url=settings.external_url)
+        self._exposition = Exposition(
+            self.pipeline,
+            self.engine.counters,
+            self.lag,
+            self.alerts,
+            kind_of=lambda module: self.kind_of(module) or "",
+        )
+        self.app = create_app(self)
+        self._reloading = asyncio.Lock()
+        self._stop = asyncio.Event()
+
+    async def run(self) -> None:
+        """Serve until told to stop, then say what is pending and close."""
+        gc.collect()
+        gc.freeze()  # the inventory lives as long as we do: no use in walking it again and again
+        async with AsyncExitStack() as stack:
+            runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=1.0)
+            await runner.setup()
+            stack.push_async_callback(runner.cleanup)
+            for address in self.settings.listen:
+                await _site(runner, address).start()
+                log.info("listening", address=address)
+            tasks = [asyncio.create_task(job, name=name) for name, job in self._jobs().items()]
+            stack.push_async_callback(_cancel, tasks)
+            self._watch_signals()
+            points = len(self.pipeline.points)
+            log.info("monitoring", points=points, checks=len(self.pipeline.checks), phase=self.pipeline.phase.name)
+            await self._until_stopped(tasks)
+
+    def ready(self) -> bool:
+        """Whether something has been observed, so that the board says more than nothing."""
+        return self.engine.counters.observed > 0 or not self.pipeline.checks
+
+    async def exposition(self) -> bytes:
+        """The text of ``/metrics``."""
+        return await self._exposition.render()
+
+    @property
+    def firing(self) -> Mapping[str, Alert]:
+        """The alerts that fire now."""
+        return self.alerts.firing
+
+    def kind_of(self, module: str) -> str | None:
+        """The kind of probe that a module makes; None for an unknown module."""
+        found = self.configuration.modules.get(module)
+        return found.probe.kind if found else None
+
+    async def probe(self, target: str, module: str) -> Measurement | None:
+        """One probe of a target of the inventory (or of any, when so configured); None for an unknown one."""
+        check = self.configuration.check_for(target, module)
+        if check is None and self.settings.probe_any_target and module in self.configuration.modules:
+            found = self.configuration.modules[module]
+            check = Check(f"{target}/{module}", target, module, target, found.probe, found.timeout_s, found.timeout_s)
+        return None if check is None else await probe_once(check)
+
+    async def reload(self) -> list[str]:
+        """Read the configuration again: in force as a whole, or refused with every error and nothing changed."""
+        async with self._reloading:
+            try:
+                configuration = await asyncio.to_thread(load, self.settings.config)
+            except InvalidConfiguration as invalid:
+                log.warning("configuration refused", errors=invalid.total, first=str(invalid.errors[0]))
+                return [str(error) for error in invalid.errors]
+            self._adopt(configuration)
+            log.info("configuration reloaded", points=len(configuration.inventory.points))
+            return []
+
+    def _adopt(self, configuration: Configuration) -> None:
+        self.configuration = configuration
+        now = time.time()
+        ceremony = configuration.ceremony
+        phase = phase_at(ceremony, now)
+        policies = configuration.policies(phase)
+        self._tell(self.pipeline.replace(configuration.inventory, ceremony, policies, now))
+        self.engine.update(configuration.checks(phase))
+        gc.freeze()
+
+    def _jobs(self) -> dict[str, Coroutine[None, None, None]]:
+        return {
+            "engine": self.engine.run(),
+            "clock": self._tick(),
+            "alerting": self.alerts.run(),
+            "loop lag": self.lag.run(),
+        }
+
+    def _observe(self, observation: Observation) -> None:
+        happened = self.pipeline.observe(observation)
+        if happened:
+            self._tell(happened)
+
+    async def _tick(self) -> None:
+        while True:
+            happened = self.pipeline.tick(time.time())
+            if happened:
+                self._tell(happened)
+            await asyncio.sleep(TICK_S)
+
+    def _tell(self, happened: Sequence[Happening]) -> None:
+        for happening in happened:
+            if isinstance(happening, PhaseChanged):
+                self._enter_phase()
+            _say(happening)
+        self.alerts.notice(happened)
+        self.app[BOARD].notice(happened)
+
+    def _enter_phase(self) -> None:
+        phase = self.pipeline.phase
+        self.pipeline.set_policies(self.configuration.policies(phase))
+        self.engine.update(self.configuration.checks(phase))
+
+    def _watch_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reload_soon)
+
+    def _reload_soon(self) -> None:
+        task = asyncio.create_task(self.reload(), name="reload")
+        task.add_done_callback(lambda done: done.exception())
+
+    async def _until_stopped(self, tasks: Sequence["asyncio.Task[None]"]) -> None:
+        """Return when told to stop. A job that ends by itself is a defect: say so and end with its exception."""
+        stop = asyncio.create_task(self._stop.wait(), name="stop")
+        done, _ = await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        for task in done:
+            if task is not stop:
+                log.critical("a job ended by itself", job=task.get_name())
+                task.result()
+        log.info("stopping")
+
+
+def _say(happening: Happening) -> None:
+    """One line for each happening; what is only the start of the day is for the debug log."""
+    match happening:
+        case PointChanged():
+            starts = happening.before in STARTS_QUIETLY and happening.after is PointState.UP
+            say: Callable[..., object] = log.debug if starts else log.info
+            say("point changed", **msgspec.structs.asdict(happening))
+        case CheckChanged():
+            log.debug("check changed", **msgspec.structs.asdict(happening))
+        case PhaseChanged():
+            log.info("phase changed", **msgspec.structs.asdict(happening))
+        case BlindnessChanged():
+            log.warning("sight changed", **msgspec.structs.asdict(happening))
+
+
+def _site(runner: web.AppRunner, address: str) -> web.BaseSite:
+    """Where to listen. Raises ValueError for an address in none of the forms."""
+    if address.startswith("fd:"):
+        return web.SockSite(runner, socket.socket(fileno=int(address.removeprefix("fd:"))))
+    host, _, port = address.rpartition(":")
+    return web.TCPSite(runner, host.strip("[]") or None, int(port))
+
+
+async def _cancel(tasks: Sequence["asyncio.Task[None]"]) -> None:
+    for task in tasks:
+        task.cancel()
+    for task in tasks:
+        with suppress(asyncio.CancelledError, Exception):
+            await task
