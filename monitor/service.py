@@ -62,7 +62,9 @@ class Service:
         self.engine = Engine(self._observe, vantage=settings.vantage)
         self.engine.update(self.configuration.checks(self.pipeline.phase))
         self.lag = LoopLag()
-        self.alerts = Alertmanagers(settings.alertmanagers, self.pipeline, external_url=settings.external_url)
+        self.alerts = Alertmanagers(
+            settings.alertmanagers, self.pipeline, external_url=settings.external_url, monitor=settings.vantage
+        )
         self._exposition = Exposition(
             self.pipeline,
             self.engine.counters,

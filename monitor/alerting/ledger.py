@@ -1,0 +1,146 @@
+"""Which alerts fire, and which have just ended: folds happenings, and mends itself from the state they came from. Pure.
+
+Only an expected point that is down fires. Suppress creation, never resolution: while the monitor is blind nothing new
+fires about points; what fires already stays, through unknown as well, until its point is seen connected, is not
+expected any more, or is taken out of the inventory or out of observation. A point that flaps keeps its one alert until
+it has calmed down: nobody is rung at each fall.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from monitor.alerting.messages import Alert, Scene, monitor_blind, point_down, relabelled, replaced
+from monitor.core.model import BlindnessChanged, Cause, Happening, Inventory, Phase, PointChanged, PointState
+from monitor.core.pipeline import Pipeline
+
+OVER = frozenset({PointState.UP, PointState.DEGRADED, PointState.NOT_EXPECTED})
+"""A point in one of these is not lost, whatever else it is; unless it flaps."""
+MONITOR = ""
+"""What MonitorBlind is about, where other alerts have a point's id."""
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """An alert as it stands: it fires, or it has ended at ``ends_at`` (Unix time)."""
+
+    alert: Alert
+    ends_at: float | None = None
+
+
+class Ledger:
+    """The one writer of what fires. Each method returns the fingerprints whose entry changed."""
+
+    def __init__(self, pipeline: Pipeline, *, external_url: str, monitor: str = "") -> None:
+        self.firing: dict[str, Alert] = {}
+        """By fingerprint."""
+        self.ended: dict[str, Entry] = {}
+        """By fingerprint; those that fire again are not among them."""
+        self._pipeline = pipeline
+        self._external_url = external_url
+        self._monitor = monitor
+        self._about: dict[str, str] = {}
+        """Point id, or MONITOR → fingerprint, of what fires."""
+        self._blind = False
+        self._under: tuple[Inventory, Phase] | None = None
+        """What the labels of all that fires were made under."""
+
+    def fold(self, happenings: Iterable[Happening], now: float) -> set[str]:
+        """What these happenings change."""
+        changed: set[str] = set()
+        if self._outdated():
+            changed.update(self.mend(now))
+        for happening in happenings:
+            if isinstance(happening, PointChanged):
+                told = happening
+                changed.update(self._point(told.point, told.after, told.cause, told.since, told.detail, told.at))
+            elif isinstance(happening, BlindnessChanged):
+                changed.update(self._sight(happening.blind, happening.since, happening.reason, happening.at))
+        return changed
+
+    def mend(self, now: float) -> set[str]:
+        """Compare with the pipeline itself: after a reload, at the start, and now and then against a lost happening."""
+        pipeline = self._pipeline
+        changed = set(self._sight(pipeline.blind, pipeline.blind_since, pipeline.blind_reason, now))
+        changed.update(self._leave(now))
+        changed.update(self._relabel(now))
+        for point_id, status in pipeline.points.items():
+            if (status.state is PointState.DOWN) is not (point_id in self._about):
+                told = status
+                changed.update(self._point(point_id, told.state, told.cause, told.since, told.detail, now))
+        return changed
+
+    def entry(self, fingerprint: str) -> Entry | None:
+        """How this alert stands; None once it is forgotten."""
+        alert = self.firing.get(fingerprint)
+        return Entry(alert) if alert is not None else self.ended.get(fingerprint)
+
+    def __iter__(self) -> Iterator[str]:
+        """All fingerprints: of what fires, then of what has ended."""
+        yield from self.firing
+        yield from self.ended
+
+    def forget(self, before: float, *, owed: Iterable[str]) -> None:
+        """Drop what ended before that instant, except what somebody is still owed."""
+        keep = set(owed)
+        over = [key for key, entry in self.ended.items() if (entry.ends_at or 0.0) < before and key not in keep]
+        for fingerprint in over:
+            del self.ended[fingerprint]
+
+    def _point(
+        self, point_id: str, state: PointState, cause: Cause, since: float, detail: str, at: float
+    ) -> Iterator[str]:
+        if state in OVER and cause is not Cause.FLAPPING:
+            yield from self._end(point_id, at)
+        elif state is PointState.DOWN and not self._blind and point_id not in self._about:
+            status = self._pipeline.points.get(point_id)
+            if status is not None and status.point.expected:
+                yield from self._fire(point_id, point_down(status.point, since, detail, self._scene(at)))
+
+    def _sight(self, blind: bool, since: float, reason: str, now: float) -> Iterator[str]:  # noqa: FBT001
+        regained, self._blind = self._blind and not blind, blind
+        if blind and MONITOR not in self._about:
+            yield from self._fire(MONITOR, monitor_blind(since, reason, self._scene(now)))
+        elif regained:
+            yield from self._end(MONITOR, now)
+            yield from self.mend(now)
+
+    def _leave(self, now: float) -> Iterator[str]:
+        """End what is about points that nobody observes any more."""
+        for point_id in self._about.keys() - {MONITOR}:
+            status = self._pipeline.points.get(point_id)
+            if status is None or not status.checks or not status.point.expected:
+                yield from self._end(point_id, now)
+
+    def _relabel(self, now: float) -> Iterator[str]:
+        """After a reload, or in another phase: replace what would be labelled otherwise now."""
+        if not self._outdated():
+            return
+        self._under = (self._pipeline.inventory, self._pipeline.phase)
+        for about, fingerprint in list(self._about.items()):
+            point = None if about == MONITOR else self._pipeline.points[about].point
+            alert = relabelled(self.firing[fingerprint], point, self._scene(now))
+            if alert.fingerprint != fingerprint:
+                self.firing[fingerprint] = replaced(self.firing[fingerprint])
+                yield from self._end(about, now)
+                yield from self._fire(about, alert)
+
+    def _outdated(self) -> bool:
+        pipeline, under = self._pipeline, self._under
+        return under is None or under[0] is not pipeline.inventory or under[1] is not pipeline.phase
+
+    def _fire(self, about: str, alert: Alert) -> Iterator[str]:
+        self.ended.pop(alert.fingerprint, None)
+        self.firing[alert.fingerprint] = alert
+        self._about[about] = alert.fingerprint
+        yield alert.fingerprint
+
+    def _end(self, about: str, at: float) -> Iterator[str]:
+        fingerprint = self._about.pop(about, None)
+        if fingerprint is not None:
+            alert = self.firing.pop(fingerprint)
+            self.ended[fingerprint] = Entry(alert, max(at, alert.raised_at))
+            yield fingerprint
+
+    def _scene(self, now: float) -> Scene:
+        pipeline = self._pipeline
+        return Scene.of(pipeline.inventory, pipeline.ceremony, pipeline.phase, self._external_url, now, self._monitor)
