@@ -1,0 +1,168 @@
+"""Panels as every dashboard here has them: one data source, Vietnamese names, colours that all can tell apart.
+
+Colours are of Okabe and Ito (2008). A panel shows at most 20 series: queries aggregate, or keep the worst few.
+"""
+
+from collections.abc import Mapping
+from string import ascii_uppercase
+
+from grafana_foundation_sdk.builders import bargauge, common, prometheus, stat, timeseries
+from grafana_foundation_sdk.builders.dashboard import ThresholdsConfig
+from grafana_foundation_sdk.models.common import (
+    BarGaugeDisplayMode,
+    BigValueColorMode,
+    BigValueGraphMode,
+    BigValueTextMode,
+    LegendDisplayMode,
+    LegendPlacement,
+    StackingMode,
+    TooltipDisplayMode,
+    VizOrientation,
+)
+from grafana_foundation_sdk.models.dashboard import (
+    DataSourceRef,
+    DynamicConfigValue,
+    FieldColorModeId,
+    Threshold,
+    ThresholdsMode,
+    ValueMap,
+    ValueMapping,
+    ValueMappingResult,
+)
+
+SOURCE = DataSourceRef(type_val="prometheus", uid="prometheus")
+"""As config/grafana/provisioning/datasources names it."""
+
+GOOD, WARN, BAD, IDLE, CALM = "#009E73", "#E69F00", "#D55E00", "#999999", "#0072B2"
+
+TIERS = {
+    "province": "Tỉnh ủy",
+    "agency": "Ban, sở, ngành",
+    "district": "Huyện, thị, thành phố",
+    "commune": "Xã, phường, thị trấn",
+    "village": "Thôn, bản, tổ dân phố",
+}
+STATES = {
+    "up": ("Đã kết nối", GOOD),
+    "degraded": ("Chập chờn", WARN),
+    "down": ("Mất kết nối", BAD),
+    "unknown": ("Không rõ", IDLE),
+}
+
+Steps = Mapping[float | None, str]
+"""Colour from a value upwards; None is from minus infinity."""
+
+
+def query(expr: str, legend: str = "", *, ref_id: str = "A", instant: bool = False) -> prometheus.Dataquery:
+    """One expression. ``instant`` for panels that show only the latest value; ``ref_id`` is its own in its panel."""
+    asked = prometheus.Dataquery().expr(expr).legend_format(legend or "__auto").ref_id(ref_id)
+    return asked.instant() if instant else asked.range()
+
+
+def latest() -> common.ReduceDataOptions:
+    """The last value of a series."""
+    return common.ReduceDataOptions().calcs(["lastNotNull"])
+
+
+def thresholds(steps: Steps) -> ThresholdsConfig:
+    """Colours by absolute value, ascending."""
+    ascending = [Threshold(value=value, color=color) for value, color in steps.items()]
+    return ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(ascending)
+
+
+def figure(title: str, expr: str, *, about: str, unit: str = "none", steps: Steps) -> stat.Panel:
+    """One big number, an eighth of the wall wide."""
+    return (
+        stat.Panel()
+        .title(title)
+        .description(about)
+        .datasource(SOURCE)
+        .height(4)
+        .span(3)
+        .unit(unit)
+        .thresholds(thresholds(steps))
+        .color_mode(BigValueColorMode.BACKGROUND)
+        .graph_mode(BigValueGraphMode.NONE)
+        .reduce_options(latest())
+        .no_value("–")
+        .with_target(query(expr, instant=True))
+    )
+
+
+def name(title: str, expr: str, legend: str, *, about: str) -> stat.Panel:
+    """The name of the one series there is."""
+    panel = figure(title, expr, about=about, steps={None: CALM})
+    return panel.text_mode(BigValueTextMode.NAME).targets([query(expr, legend, instant=True)])
+
+
+def word(panel: stat.Panel, words: Mapping[str, tuple[str, str]]) -> stat.Panel:
+    """Words instead of numbers: value → (word, colour)."""
+    results = {value: ValueMappingResult(text=text, color=color) for value, (text, color) in words.items()}
+    mappings: list[ValueMapping] = [ValueMap(options=results)]
+    return panel.mappings(mappings)
+
+
+def bars(title: str, expr: str, legend: str, *, about: str, unit: str = "none", steps: Steps) -> bargauge.Panel:
+    """A bar for each of a few series, a third of the wall wide."""
+    return (
+        bargauge.Panel()
+        .title(title)
+        .description(about)
+        .datasource(SOURCE)
+        .height(9)
+        .span(8)
+        .unit(unit)
+        .min(0)
+        .thresholds(thresholds(steps))
+        .orientation(VizOrientation.HORIZONTAL)
+        .display_mode(BarGaugeDisplayMode.BASIC)
+        .reduce_options(latest())
+        .no_value("Không có")
+        .with_target(query(expr, legend, instant=True))
+    )
+
+
+def lines(
+    title: str, queries: Mapping[str, str], *, about: str, unit: str = "none", span: int = 12
+) -> timeseries.Panel:
+    """Lines over time: legend → expression."""
+    panel = (
+        timeseries.Panel()
+        .title(title)
+        .description(about)
+        .datasource(SOURCE)
+        .height(9)
+        .span(span)
+        .unit(unit)
+        .min(0)
+        .line_width(2)
+        .legend(
+            common.VizLegendOptions()
+            .display_mode(LegendDisplayMode.LIST)
+            .placement(LegendPlacement.BOTTOM)
+            .show_legend(show_legend=True)
+        )
+        .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI))
+    )
+    asked = zip(ascii_uppercase, queries.items(), strict=False)
+    return panel.targets([query(expr, legend, ref_id=letter) for letter, (legend, expr) in asked])
+
+
+def stacked(panel: timeseries.Panel) -> timeseries.Panel:
+    """Areas on top of each other."""
+    return panel.stacking(common.StackingConfig().mode(StackingMode.NORMAL)).fill_opacity(60)
+
+
+def coloured(panel: timeseries.Panel, colours: Mapping[str, str]) -> timeseries.Panel:
+    """Fixed colours by legend."""
+    for legend, colour in colours.items():
+        fixed = {"mode": FieldColorModeId.FIXED, "fixedColor": colour}
+        panel = panel.override_by_name(legend, [DynamicConfigValue(id_val="color", value=fixed)])
+    return panel
+
+
+def named(panel: bargauge.Panel, names: Mapping[str, str]) -> bargauge.Panel:
+    """Vietnamese names instead of labels' values."""
+    for label, vietnamese in names.items():
+        panel = panel.override_by_name(label, [DynamicConfigValue(id_val="displayName", value=vietnamese)])
+    return panel
