@@ -18,7 +18,7 @@ from math import inf, isnan, log, nan, sqrt
 
 import msgspec
 
-from monitor.core.model import Cause, CheckPolicy, CheckState
+from monitor.core.model import Cause, CheckPolicy, CheckState, Layer
 from probes.model import Failure, Measurement
 
 LOSS_WHEN_DOWN = 0.99
@@ -213,14 +213,19 @@ def _learn(status: CheckStatus, *, lost: bool) -> None:
 
 
 def _grade(status: CheckStatus) -> None:
-    """Judge loss and jitter against the policy, with hysteresis and against chance."""
+    """Judge loss and jitter against the policy, with hysteresis and against chance.
+
+    Jitter is a line's: what a handshake takes varies by a whole second when one of its packets is sent again.
+    """
     policy, p = status.policy, status.loss_ratio
     if p > policy.max_loss_ratio and (
         status.quality is Cause.LOSS
         or p - LOSSY_SIGMAS * sqrt(p * (1 - p) / (2 * status.recent)) > policy.max_loss_ratio  # EWMA: 2n samples' worth
     ):
         status.quality = Cause.LOSS
-    elif status.jitter_s > policy.max_jitter_s * (CALM_AGAIN if status.quality is Cause.JITTER else 1):
+    elif policy.layer is Layer.REACHABLE and status.jitter_s > policy.max_jitter_s * (
+        CALM_AGAIN if status.quality is Cause.JITTER else 1
+    ):
         status.quality = Cause.JITTER
     else:
         status.quality = Cause.NONE

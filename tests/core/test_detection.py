@@ -3,6 +3,7 @@
 import random
 from math import log
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -122,6 +123,15 @@ def test_jitter_above_the_limit_is_named() -> None:
     for second in range(100):
         feed(status, Measurement(True, 0.01 if second % 2 else 0.9), 100.0 + second)
     assert status.quality is Cause.JITTER
+
+
+def test_a_handshake_sent_again_is_no_jitter() -> None:
+    """A lost SYN makes one connection take a second longer; that says nothing of the line's jitter."""
+    status = check(probes=10)
+    status.policy = msgspec.structs.replace(status.policy, layer=Layer.SIGNALLING)
+    for second in range(100):
+        feed(status, Measurement(True, 0.01 if second % 2 else 1.01), 100.0 + second)
+    assert status.quality is Cause.NONE
 
 
 def test_flapping_starts_and_ends_with_hysteresis() -> None:
