@@ -1,9 +1,10 @@
 """Is it us? A blind monitor accuses nobody. Pure.
 
 A check may be called down only with **proof of sight**: something else answered a probe that was sent after the
-first lost one. When whole districts fall the others prove it within milliseconds; when our own uplink fails nothing
-proves it, the decisions are held, and when several of them, every witness among them, have waited for a second the
-monitor calls itself blind. It sees again after a few answers, and what it missed meanwhile is unknown, not down.
+check's last lost one. (After its first would not do: a probe may be lost by chance just before we go blind.) When
+whole districts fall the others prove it within milliseconds; when our own uplink fails nothing proves it, the
+decisions are held, and when several of them, every witness among them, have waited for a second the monitor calls
+itself blind. It sees again after a few answers, and what it missed meanwhile is unknown, not down.
 
 With fewer than three checks and no witness there is nothing to compare with, and proof is not asked for.
 """

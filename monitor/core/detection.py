@@ -98,6 +98,8 @@ class CheckStatus(msgspec.Struct):
     """Lost probes since the open test of "down" began."""
     test_sent_at: float = 0.0
     """When the first probe of the open test was sent."""
+    lost_sent_at: float = 0.0
+    """When the last lost probe was sent."""
     learned: float = 0.0
     """The long loss ratio, and the number of probes behind it, and both as they stood when the test opened."""
     weight: float = 0.0
@@ -262,6 +264,7 @@ def _test_down(
         status.hold = Hold.CONFIRMING
         status.test_losses = 0
     status.test_losses += 1
+    status.lost_sent_at = at - measurement.duration_s
     status.llr = min(status.llr + log(LOSS_WHEN_DOWN / status.p0), boundary + 1)  # so that one answer brings it back
     if status.llr + (support if status.test_losses >= OWN_LOSSES else 0) <= boundary:
         return None

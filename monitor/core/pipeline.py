@@ -226,7 +226,7 @@ class Pipeline:
         at = observation.observed_at
         decision = self._detect(status, observation)
         if decision is CheckState.DOWN:
-            if self._sight.proven(status.test_sent_at):
+            if self._sight.proven(status.lost_sent_at):
                 detection.settle(status, CheckState.DOWN, at)
             else:
                 self._held[observation.check] = status
@@ -295,7 +295,7 @@ class Pipeline:
         for check_id, status in list(self._held.items()):
             if status.hold is not detection.Hold.NO_SIGHT:
                 del self._held[check_id]
-            elif self._sight.proven(status.test_sent_at):
+            elif self._sight.proven(status.lost_sent_at):
                 del self._held[check_id]
                 before = status.state
                 detection.settle(status, CheckState.DOWN, now)
@@ -357,6 +357,7 @@ class Pipeline:
             check.last_at += by_s
             check.since += by_s
             check.test_sent_at += by_s
+            check.lost_sent_at += by_s
         self._sight.seen_at += by_s
         self._sight.since += by_s
         self._grace_until += by_s

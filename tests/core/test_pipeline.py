@@ -72,6 +72,18 @@ def test_our_uplink_fails_and_nobody_is_accused(province: Make) -> None:
     assert p.pipeline.points["p1"].since == since
 
 
+def test_a_chance_loss_just_before_our_uplink_fails_accuses_nobody(province: Make) -> None:
+    """What others answered after that loss, and before the uplink failed, is no proof that we still see."""
+    p = province(points=8)
+    p.run(60)
+    p.silent = {"p2"}
+    p.run(1.0)
+    p.silent = {*p.names, "gateway"}
+    happened = p.run(20)
+    assert falls(happened) == []
+    assert blindness(happened) == [True]
+
+
 def test_all_points_fall_while_the_witness_answers(province: Make) -> None:
     """The witness vouches for our sight: this is the province's trouble, not ours."""
     p = province()
