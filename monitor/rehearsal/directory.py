@@ -1,0 +1,84 @@
+"""The configuration directory of a rehearsal: the operator's own or the sample, with the ceremony moved to now."""
+
+import shutil
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import msgspec
+import yaml
+
+from monitor.configuration import Configuration, load
+from monitor.core.model import Ceremony, Inventory, Mode
+from monitor.rehearsal import province, sample
+
+DRILL = "[DIỄN TẬP]"
+READY_AFTER = "30s"
+"""A rehearsal is short: a point is ready sooner."""
+REPORT_IN = timedelta(minutes=5)
+BEGINS_AFTER = timedelta(minutes=30)
+INTERVAL, ALPHA = "1s", "1e-6"
+"""The live phase, as in the sample."""
+FILES = ("points.csv", "points.xlsx", "network.csv", "network.xlsx", "power.csv", "power.xlsx", "districts.csv",
+         "districts.xlsx", "checks.yaml", "ceremony.yaml")  # fmt: skip
+
+
+def prepare(source: Path | None, target: Path, *, everyone: bool, now: float) -> Configuration:
+    """Write the directory and load it. Without ``source`` it is the sample of Thanh Hóa.
+
+    ``everyone``: points that are merged into another or have no coverage take part as well.
+
+    Raises:
+        InvalidConfiguration: the source is not valid.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    if source is None:
+        for name, text in sample.files(province.make()).items():
+            (target / name).write_text(text, encoding="utf-8")
+    else:
+        load(source)  # so that errors name the operator's own files
+        for name in FILES:
+            if (source / name).is_file():
+                shutil.copyfile(source / name, target / name)
+    configuration = load(target)
+    if everyone:
+        _write_points(configuration.inventory, target)
+    (target / "ceremony.yaml").write_text(_ceremony(configuration.ceremony, now), encoding="utf-8")
+    return load(target)
+
+
+def _write_points(inventory: Inventory, target: Path) -> None:
+    points = {
+        point.id: point if point.expected else msgspec.structs.replace(point, mode=Mode.WATCH, merged_into=None)
+        for point in inventory.points.values()
+    }
+    (target / "points.xlsx").unlink(missing_ok=True)
+    text = sample.files(msgspec.structs.replace(inventory, points=points))["points.csv"]
+    (target / "points.csv").write_text(text, encoding="utf-8")
+
+
+def _ceremony(ceremony: Ceremony, now: float) -> str:
+    """The same ceremony, live for an hour, with the report owed in some minutes."""
+    local = datetime.fromtimestamp(now, ZoneInfo(ceremony.timezone)).replace(second=0, microsecond=0)
+    report_at = local + REPORT_IN
+    live = {
+        "name": "live",
+        "title": "Diễn tập",
+        "starts_at": _written(local - timedelta(hours=1)),
+        "interval": INTERVAL,
+        "alpha": ALPHA,
+        "severity": "critical",
+    }
+    day = {
+        "title": f"{DRILL} {ceremony.title}",
+        "timezone": ceremony.timezone,
+        "report_at": _written(report_at),
+        "begins_at": _written(report_at + BEGINS_AFTER),
+        "ready_after": READY_AFTER,
+        "phases": [live],
+    }
+    return yaml.safe_dump(day, allow_unicode=True, sort_keys=False)
+
+
+def _written(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M}"

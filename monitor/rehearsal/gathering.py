@@ -1,0 +1,163 @@
+"""Gathers the evidence as it comes in: what the forwarder did, what the service's log says, which alerts arrived."""
+
+import time
+from collections import Counter
+from collections.abc import Iterable, KeysView
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+from aiohttp import web
+
+from monitor.core.model import Cause, PointState
+from monitor.rehearsal.faults import Step
+from monitor.rehearsal.score import Evidence, Hit, Seen, Sight, Told
+
+POINT_DOWN, MONITOR_BLIND = "PointDown", "MonitorBlind"
+ERRORS = frozenset({"error", "critical"})
+READ_BYTES = 1 << 20
+WEBHOOK_BYTES = 4 << 20
+
+
+class Truth:
+    """Notes what the forwarder reports to have done."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self._evidence = evidence
+        self._open: dict[str, Hit] = {}
+
+    @property
+    def cut_now(self) -> KeysView[str]:
+        """Points whose line is cut."""
+        return self._open.keys()
+
+    def happened(self, step: Step, at: float) -> None:
+        """The step was made at that instant."""
+        for outage in step.mend:
+            hit = self._open.pop(outage.point, None)
+            if hit is not None:
+                hit.mended_at = at
+        for outage in step.cut:
+            self._open[outage.point] = Hit(outage.fault, outage.point, at)
+            self._evidence.hits.append(self._open[outage.point])
+        if step.fault is not None:
+            self._evidence.uplink.setdefault(step.fault, []).append(at)
+
+
+class LogLine(msgspec.Struct):
+    """What matters here of a line of the service's log; everything may be missing."""
+
+    event: str = ""
+    level: str = ""
+    timestamp: str = ""
+    point: str = ""
+    after: str = ""
+    cause: str = ""
+    blind: bool | None = None
+    alertname: str = ""
+    instance: str = ""
+
+
+class ServiceLog:
+    """Follows the service's log (JSON, a line for each happening) and keeps every point's state as the board has it."""
+
+    def __init__(self, path: Path, evidence: Evidence, point_ids: Iterable[str]) -> None:
+        self.states = dict.fromkeys(point_ids, PointState.UNKNOWN)
+        self.counts = Counter(self.states.values())
+        self.blind = False
+        self.errors: Counter[str] = Counter()
+        """Events that it logged as errors: defects, all of them."""
+        self._evidence = evidence
+        self._file = path.open("rb")
+        self._rest = b""
+        self._decoder = msgspec.json.Decoder(LogLine)
+        self._folds = {
+            "point changed": self._point_changed,
+            "sight changed": self._sight_changed,
+            "alert.firing": self._alert,
+            "alert.resolved": self._alert,
+        }
+
+    def close(self) -> None:
+        """Stop following."""
+        self._file.close()
+
+    def read(self) -> None:
+        """Fold in what has been written since the last call."""
+        while data := self._file.read(READ_BYTES):
+            *lines, self._rest = (self._rest + data).split(b"\n")
+            for line in lines:
+                with suppress(msgspec.DecodeError, ValueError):  # a line that is no JSON, such as a traceback's
+                    self._fold(self._decoder.decode(line))
+
+    def _fold(self, line: LogLine) -> None:
+        if line.level in ERRORS:
+            self.errors[line.event] += 1
+        fold = self._folds.get(line.event)
+        if fold is not None:
+            fold(line, datetime.fromisoformat(line.timestamp).timestamp())
+
+    def _point_changed(self, line: LogLine, at: float) -> None:
+        state = PointState(line.after)
+        self.counts[self.states.get(line.point, state)] -= line.point in self.states
+        self.counts[state] += 1
+        self.states[line.point] = state
+        self._evidence.seen.append(Seen(at, line.point, state, Cause(line.cause)))
+
+    def _sight_changed(self, line: LogLine, at: float) -> None:
+        self.blind = bool(line.blind)
+        self._evidence.sight.append(Sight(at, self.blind))
+
+    def _alert(self, line: LogLine, at: float) -> None:
+        """Only written where no Alertmanager is told."""
+        if line.alertname in {POINT_DOWN, MONITOR_BLIND}:
+            self._evidence.told.append(Told(at, line.instance, firing=line.event == "alert.firing"))
+
+
+class ReceivedAlert(msgspec.Struct):
+    """An alert in the body of Alertmanager's webhook."""
+
+    status: str
+    labels: dict[str, str]
+
+
+class Received(msgspec.Struct):
+    """The body of Alertmanager's webhook. https://prometheus.io/docs/alerting/latest/configuration/#webhook_config."""
+
+    alerts: list[ReceivedAlert]
+
+
+class Webhook:
+    """Stands where the duty desks would: what arrives here has been delivered."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self.firing: set[str] = set()
+        """Points of which an alert has arrived and not been resolved."""
+        self._evidence = evidence
+        self._decoder = msgspec.json.Decoder(Received)
+
+    def application(self) -> web.Application:
+        """The web application that Alertmanager posts to."""
+        app = web.Application(client_max_size=WEBHOOK_BYTES)
+        app.router.add_post("/", self._receive)
+        return app
+
+    async def _receive(self, request: web.Request) -> web.Response:
+        at = time.time()
+        try:
+            received = self._decoder.decode(await request.read())
+        except msgspec.DecodeError as error:
+            return web.Response(status=400, text=str(error))
+        for alert in received.alerts:
+            self._take(alert, at)
+        return web.Response()
+
+    def _take(self, alert: ReceivedAlert, at: float) -> None:
+        name, firing = alert.labels.get("alertname"), alert.status == "firing"
+        if name == MONITOR_BLIND:
+            self._evidence.told.append(Told(at, "", firing))
+        elif name == POINT_DOWN:
+            point = alert.labels.get("instance", "")
+            self._evidence.told.append(Told(at, point or "?", firing))
+            (self.firing.add if firing else self.firing.discard)(point)

@@ -1,0 +1,166 @@
+"""Shows a rehearsal to a person: a few lines that are redrawn in place, a log above them, the table at the end."""
+
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import TextIO
+
+from monitor.core.model import PointState
+from monitor.rehearsal.score import Row, Score, Spread
+from monitor.rehearsal.stage import Outcome, Scene
+
+REDRAW_S = 0.25
+BAR = 30
+SHOWN_STATES = (PointState.UP, PointState.DEGRADED, PointState.DOWN, PointState.UNKNOWN)
+FALSE_ALARMS_SHOWN = 10
+ERASE_BELOW = "\x1b[J"
+
+
+class Terminal:
+    """Writes plain lines; on a terminal, also the scene beneath them."""
+
+    def __init__(self, stream: TextIO | None = None, *, live: bool) -> None:
+        self._stream = stream or sys.stderr
+        self._live = live and self._stream.isatty()
+        self._drawn = 0
+        self._drawn_at = 0.0
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+        self._erase()
+        self._stream.write(f"{datetime.now().astimezone():%H:%M:%S} {text}\n")
+        self._stream.flush()
+
+    def show(self, scene: Scene) -> None:
+        """Redraw the scene, not too often."""
+        if not self._live or time.monotonic() - self._drawn_at < REDRAW_S:
+            return
+        width = shutil.get_terminal_size().columns - 1
+        lines = [line[:width] for line in scene_lines(scene)]  # a line that wraps would not be erased
+        self._erase()
+        self._stream.write("\n".join(lines) + "\n")
+        self._stream.flush()
+        self._drawn, self._drawn_at = len(lines), time.monotonic()
+
+    def close(self) -> None:
+        """Take the scene away."""
+        self._erase()
+        self._stream.flush()
+
+    def _erase(self) -> None:
+        if self._drawn:
+            self._stream.write(f"\x1b[{self._drawn}F{ERASE_BELOW}")
+            self._drawn = 0
+
+
+def scene_lines(scene: Scene) -> Iterator[str]:
+    """The scene as it stands."""
+    duration_s = scene.scenario.duration_s
+    done = min(1.0, scene.elapsed_s / duration_s)
+    bar = "█" * round(done * BAR) + "░" * (BAR - round(done * BAR))
+    yield ""
+    yield f"  {scene.phase}  {bar}  {_clock(scene.elapsed_s)} of {_clock(duration_s)}"
+    yield "  points   " + "   ".join(f"{state.value} {scene.counts.get(state, 0)}" for state in SHOWN_STATES)
+    sight = "   the monitor says that it is blind" if scene.blind else ""
+    yield f"  truth    lines cut {scene.cut_now}   alerts firing {scene.alerts_firing}{sight}"
+    yield f"  faults   {_current(scene)}"
+    yield "  look     " + "   ".join(f"{name} {url}/" for name, url in scene.addresses.items())
+    yield "  Ctrl-C ends it, with the score so far"
+
+
+def _current(scene: Scene) -> str:
+    now = [fault.name for fault in scene.faults if fault.from_s <= scene.elapsed_s < fault.to_s]
+    coming = [fault for fault in scene.faults if fault.from_s > scene.elapsed_s]
+    if now:
+        return ", ".join(now)
+    return f"none; next in {coming[0].from_s - scene.elapsed_s:.0f} s: {coming[0].name}" if coming else "none"
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+COLUMNS = (
+    "fault", "kind", "hit", "detected", "missed", "to detection", "to the alert", "to recovery", "to resolved",
+    "false alarms",
+)  # fmt: skip
+LEFT = {"fault", "kind"}
+
+
+def table(outcome: Outcome) -> str:
+    """The score of a rehearsal as text."""
+    rows = [COLUMNS, *(_cells(row) for row in outcome.score.rows)]
+    widths = [max(len(row[index]) for row in rows) for index in range(len(COLUMNS))]
+    lines = ["  ".join(_aligned(row, widths)).rstrip() for row in rows]
+    lines.insert(1, "  ".join("─" * width for width in widths))
+    return "\n".join([outcome.scenario, *(lines if outcome.score.rows else ()), *_remarks(outcome)])
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    reached = row.began_at is not None
+    ours = row.kind == "uplink"
+    missed = row.points_missed + row.alerts_missed
+    return (
+        row.name,
+        row.kind,
+        ("us" if ours else str(row.points_hit)) if reached else "not reached",
+        ("yes" if row.points_detected else "no") if ours else str(row.points_detected),
+        str(missed),
+        _spread(row.detection_seconds),
+        _spread(row.alert_seconds),
+        _spread(row.recovery_seconds),
+        _spread(row.resolved_seconds),
+        str(row.false_alarms),
+    )
+
+
+def _spread(spread: Spread | None) -> str:
+    """Median, 95th percentile and maximum, seconds."""
+    if spread is None:
+        return "-"
+    if spread.count == 1:
+        return f"{spread.median:.2f}"
+    return f"{spread.median:.2f} / {spread.p95:.2f} / {spread.max:.2f}"
+
+
+def _aligned(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    return [
+        cell.ljust(width) if name in LEFT else cell.rjust(width)
+        for name, cell, width in zip(COLUMNS, row, widths, strict=True)
+    ]
+
+
+def _remarks(outcome: Outcome) -> Iterator[str]:
+    yield ""
+    yield "Times are seconds: median / 95th percentile / maximum."
+    if outcome.alerts_by == "log":
+        yield "No Alertmanager is on the PATH: the alert's time is when the service raised it, delivered or not."
+    else:
+        yield "The alert's time is its arrival at a webhook behind a real Alertmanager (group_wait 0s)."
+    yield f"{outcome.points:,} points took part for {outcome.elapsed_seconds:.0f} s; {_load(outcome)}"
+    for event, count in outcome.service_errors.items():
+        yield f"The service logged an error, {event}: {count} times (--keep DIR keeps its log)"
+    yield from _false_alarms(outcome.score)
+    yield "PASSED" if outcome.passed else "FAILED"
+
+
+def _load(outcome: Outcome) -> str:
+    memory = (
+        f"the service took {outcome.service_cpu_ratio:.0%} of a core and {outcome.service_resident_bytes >> 20} MiB"
+    )
+    carried = outcome.forwarder
+    if carried is None:
+        return f"{memory}."
+    cpu = carried.cpu_s / max(carried.elapsed_s, 0.1)
+    return f"{memory}; the forwarder carried {carried.packets:,} packets at {cpu:.0%} of a core."
+
+
+def _false_alarms(result: Score) -> Iterator[str]:
+    yield f"False alarms: {len(result.false_alarms)}"
+    for alarm in result.false_alarms[:FALSE_ALARMS_SHOWN]:
+        at = datetime.fromtimestamp(alarm.at).astimezone()
+        yield f"  {at:%H:%M:%S} {alarm.point} ({alarm.by})"
+    if len(result.false_alarms) > FALSE_ALARMS_SHOWN:
+        yield f"  and {len(result.false_alarms) - FALSE_ALARMS_SHOWN} more"

@@ -1,0 +1,96 @@
+"""What a person sees of a rehearsal."""
+
+import io
+
+from monitor.core.model import PointState
+from monitor.rehearsal.faults import Fault
+from monitor.rehearsal.links import Carried
+from monitor.rehearsal.scenario import Scenario
+from monitor.rehearsal.score import Evidence, FalseAlarm, Hit, Row, Score, Seen, Spread, score
+from monitor.rehearsal.stage import Outcome, Scene
+from monitor.rehearsal.terminal import FALSE_ALARMS_SHOWN, Terminal, scene_lines, table
+
+FAULTS = (Fault(0, "cáp quang", "cut", 10, 40), Fault(1, "ta", "uplink", 60, 70))
+
+
+def scene(elapsed_s: float) -> Scene:
+    made = Scene(Scenario(title="Buổi sáng", duration_s=100), 12, faults=FAULTS, elapsed_s=elapsed_s, phase="playing")
+    made.counts = {PointState.UP: 10, PointState.DOWN: 2}
+    made.addresses = {"board": "http://127.0.0.1:8080"}
+    return made
+
+
+class Screen(io.StringIO):
+    """A stream that says that it is a terminal."""
+
+    def isatty(self) -> bool:  # noqa: D102
+        return True
+
+
+def test_the_scene_says_what_is_going_on() -> None:
+    text = "\n".join(scene_lines(scene(20)))
+    for part in ("playing", "0:20 of 1:40", "up 10", "down 2", "faults   cáp quang", "http://127.0.0.1:8080/"):
+        assert part in text
+    assert "none; next in 10 s: ta" in "\n".join(scene_lines(scene(50)))
+    assert "faults   none" in "\n".join(scene_lines(scene(80)))
+
+
+def test_a_terminal_is_redrawn_in_place_and_left_clean() -> None:
+    screen = Screen()
+    terminal = Terminal(screen, live=True)
+    terminal.show(scene(20))
+    drawn = len(list(scene_lines(scene(20))))
+    terminal.say("a line")
+    assert f"\x1b[{drawn}F\x1b[J" in screen.getvalue()
+    terminal.close()
+    assert screen.getvalue().endswith("a line\n")
+
+
+def test_a_file_gets_plain_lines_only() -> None:
+    for live in (True, False):
+        stream = io.StringIO()
+        terminal = Terminal(stream, live=live)
+        terminal.show(scene(20))
+        terminal.say("a line")
+        terminal.close()
+        assert stream.getvalue().endswith(" a line\n")
+        assert "\x1b" not in stream.getvalue()
+
+
+def outcome(result: Score, *, alerts_by: str = "prometheus-alertmanager") -> Outcome:
+    return Outcome(
+        scenario="Buổi sáng",
+        passed=result.passed,
+        points=12,
+        elapsed_seconds=61.2,
+        alerts_by=alerts_by,
+        prometheus=False,
+        score=result,
+        forwarder=Carried(1000, 1, 2, 0, 0.001, 1.0, 10.0),
+        service_cpu_ratio=0.25,
+        service_resident_bytes=100 << 20,
+        service_errors={"alerting.defect": 3},
+    )
+
+
+def test_the_table_has_a_row_for_each_fault_and_the_verdict_last() -> None:
+    evidence = Evidence(FAULTS, hits=[Hit(0, "a", 100, 130)], seen=[Seen(101.5, "a", PointState.DOWN)], ended_at=150)
+    lines = table(outcome(score(evidence, frozenset({"a"}), alerted=False))).splitlines()
+    assert lines[0] == "Buổi sáng"
+    assert lines[3].split()[:6] == ["cáp", "quang", "cut", "1", "1", "1"]
+    assert "1.50" in lines[3]
+    assert "not reached" in lines[4]
+    assert lines[-1] == "PASSED"
+    assert "The service logged an error, alerting.defect: 3 times (--keep DIR keeps its log)" in lines
+    assert "25% of a core and 100 MiB; the forwarder carried 1,000 packets at 10% of a core" in "\n".join(lines)
+
+
+def test_false_alarms_are_listed_but_not_without_end() -> None:
+    wrong = tuple(FalseAlarm(1.7e9 + n, f"p-{n}", "board") for n in range(FALSE_ALARMS_SHOWN + 5))
+    spread = Spread(2, 1.0, 2.0, 2.0)
+    row = Row("x", "cut", 1.0, 2, 2, 2, 0, 0, spread, spread, None, None, len(wrong))
+    text = table(outcome(Score((row,), wrong, spread, spread, passed=False), alerts_by="log"))
+    assert "1.00 / 2.00 / 2.00" in text
+    assert "and 5 more" in text
+    assert "No Alertmanager is on the PATH" in text
+    assert text.endswith("FAILED")
