@@ -13,7 +13,15 @@ import msgspec
 from monitor.configuration import ceremony as ceremony_file
 from monitor.configuration import checks as checks_file
 from monitor.configuration import inventory as inventory_files
-from monitor.configuration.checks import ADDRESS, UNASKED_TARGETS, CheckLine, CheckSet, Module, Witness
+from monitor.configuration.checks import (
+    ADDRESS,
+    UNASKED_TARGETS,
+    WITNESS_INTERVAL_S,
+    CheckLine,
+    CheckSet,
+    Module,
+    Witness,
+)
 from monitor.configuration.errors import ConfigError, Errors, InvalidConfiguration, Spot
 from monitor.core.model import Ceremony, CheckPolicy, Inventory, Phase, Point, Tier
 from probes.model import Check
@@ -49,7 +57,7 @@ class Configuration(msgspec.Struct, frozen=True, dict=True):
             for line in check_set.checks
         ]
         made += (
-            self._check(f"witness:{name}", witness.module, witness.target, phase.interval_s)
+            self._check(f"witness:{name}", witness.module, witness.target, WITNESS_INTERVAL_S)
             for name, witness in self.witnesses.items()
         )
         return made
@@ -70,7 +78,7 @@ class Configuration(msgspec.Struct, frozen=True, dict=True):
             for line in check_set.checks
         ]
         made += (
-            CheckPolicy(f"witness:{name}/{witness.module}", "", self.modules[witness.module].layer, phase.interval_s)
+            CheckPolicy(f"witness:{name}/{witness.module}", "", self.modules[witness.module].layer, WITNESS_INTERVAL_S)
             for name, witness in self.witnesses.items()
         )
         return made

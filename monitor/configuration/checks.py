@@ -37,6 +37,9 @@ TARGET_CHARACTERS = 500
 NAMES_SHOWN = 50
 """How many of the known names a message lists."""
 
+WITNESS_INTERVAL_S = 0.2
+"""In every phase: a witness is to vouch for the loss of any probe, whenever that was sent."""
+
 Timeout = Annotated[float, Meta(gt=0.0, le=60.0)]
 
 

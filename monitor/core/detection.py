@@ -63,8 +63,6 @@ class Hold(StrEnum):
     """Losses are being weighed."""
     RECOVERING = "recovering"
     """Answers are being weighed."""
-    NO_SIGHT = "no_sight"
-    """The losses suffice, but nothing else has answered since they began: perhaps it is us."""
 
 
 class CheckStatus(msgspec.Struct):
@@ -98,8 +96,6 @@ class CheckStatus(msgspec.Struct):
     """Lost probes since the open test of "down" began."""
     test_sent_at: float = 0.0
     """When the first probe of the open test was sent."""
-    lost_sent_at: float = 0.0
-    """When the last lost probe was sent."""
     learned: float = 0.0
     """The long loss ratio, and the number of probes behind it, and both as they stood when the test opened."""
     weight: float = 0.0
@@ -140,30 +136,26 @@ def gain_of_loss(status: CheckStatus) -> float:
     return log(LOSS_WHEN_DOWN / (status.p0 if status.llr > 0 else healthy_loss(status)))
 
 
-def observe(
-    status: CheckStatus, measurement: Measurement, at: float, boundary: float, support: float = 0.0
-) -> CheckState | None:
-    """Fold one probe in; ``boundary`` is :func:`threshold` of alpha, ``support`` what neighbours say for "down".
+def observe(status: CheckStatus, measurement: Measurement, at: float, boundary: float, support: float = 0.0) -> None:
+    """Fold one probe in; the state changes as soon as the test has decided.
 
-    Returns the state that the test has decided on, or None. A decision for up is taken at once; a decision for
-    down is only returned, with ``hold`` at NO_SIGHT, for the caller to :func:`settle` when it knows that we see.
+    ``boundary`` is :func:`threshold` of alpha, ``support`` what neighbours say for "down".
     """
     status.last = measurement
     status.last_at = at
     if measurement.failure in OUR_OWN:
-        return None
+        return
     status.probes += 1
     status.losses += not measurement.success
     if status.state is CheckState.DOWN:
-        decision = _test_up(status, measurement, at, boundary)
+        _test_up(status, measurement, at, boundary)
     else:
-        decision = _test_down(status, measurement, at, boundary, support)
+        _test_down(status, measurement, at, boundary, support)
     if measurement.success:
         _time(status, measurement.duration_s)
     if status.state is not CheckState.DOWN:
         _learn(status, lost=not measurement.success)
         _grade(status)
-    return decision
 
 
 def settle(status: CheckStatus, state: CheckState, at: float) -> None:
@@ -243,54 +235,41 @@ def _time(status: CheckStatus, rtt_s: float) -> None:
     status.jitter_s += (abs(rtt_s - before) - status.jitter_s) * JITTER_GAIN
 
 
-def _test_down(
-    status: CheckStatus, measurement: Measurement, at: float, boundary: float, support: float
-) -> CheckState | None:
-    if measurement.success:
-        if status.state is CheckState.UNKNOWN:
-            _open(status, measurement, at)
-            settle(status, CheckState.UP, at)
-            return CheckState.UP
-        if status.llr > 0:
-            status.llr += log((1 - LOSS_WHEN_DOWN) / (1 - status.p0))
-            status.hold = Hold.CONFIRMING
-            if status.llr <= 0:
-                status.bursts += 1
-                abandon(status)
-        return None
-    if status.llr <= 0:
-        _open(status, measurement, at)
-        status.p0 = healthy_loss(status)
-        status.hold = Hold.CONFIRMING
-        status.test_losses = 0
-    status.test_losses += 1
-    status.lost_sent_at = at - measurement.duration_s
-    status.llr = min(status.llr + log(LOSS_WHEN_DOWN / status.p0), boundary + 1)  # so that one answer brings it back
-    if status.llr + (support if status.test_losses >= OWN_LOSSES else 0) <= boundary:
-        return None
-    status.hold = Hold.NO_SIGHT
-    return CheckState.DOWN
-
-
-def _test_up(status: CheckStatus, measurement: Measurement, at: float, boundary: float) -> CheckState | None:
+def _test_down(status: CheckStatus, measurement: Measurement, at: float, boundary: float, support: float) -> None:
     if not measurement.success:
-        if status.llr > 0:
-            status.llr += log(status.p0 / LOSS_WHEN_DOWN)
-            if status.llr <= 0:
-                abandon(status)
-        return None
-    if status.llr <= 0:
-        _open(status, measurement, at)
-        status.p0 = healthy_loss(status)
-        status.hold = Hold.RECOVERING
-    status.llr += log((1 - status.p0) / (1 - LOSS_WHEN_DOWN))
-    if status.llr <= boundary:
-        return None
-    settle(status, CheckState.UP, at)
-    return CheckState.UP
+        if status.llr <= 0:
+            _open(status, measurement, at, Hold.CONFIRMING)
+        status.test_losses += 1
+        status.llr += log(LOSS_WHEN_DOWN / status.p0)
+        if status.llr + (support if status.test_losses >= OWN_LOSSES else 0) > boundary:
+            settle(status, CheckState.DOWN, at)
+    elif status.state is CheckState.UNKNOWN:
+        _open(status, measurement, at, Hold.RECOVERING)
+        settle(status, CheckState.UP, at)
+    elif status.llr > 0:
+        status.llr += log((1 - LOSS_WHEN_DOWN) / (1 - status.p0))
+        if status.llr <= 0:
+            status.bursts += 1
+            abandon(status)
 
 
-def _open(status: CheckStatus, measurement: Measurement, at: float) -> None:
+def _test_up(status: CheckStatus, measurement: Measurement, at: float, boundary: float) -> None:
+    if measurement.success:
+        if status.llr <= 0:
+            _open(status, measurement, at, Hold.RECOVERING)
+        status.llr += log((1 - status.p0) / (1 - LOSS_WHEN_DOWN))
+        if status.llr > boundary:
+            settle(status, CheckState.UP, at)
+    elif status.llr > 0:
+        status.llr += log(status.p0 / LOSS_WHEN_DOWN)
+        if status.llr <= 0:
+            abandon(status)
+
+
+def _open(status: CheckStatus, measurement: Measurement, at: float, hold: Hold) -> None:
+    status.hold = hold
+    status.p0 = healthy_loss(status)
+    status.test_losses = 0
     status.test_sent_at = at - measurement.duration_s
     status.learned_before, status.weight_before = status.learned, status.weight
 

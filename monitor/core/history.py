@@ -30,7 +30,7 @@ class History:
         self.sent = np.zeros((BINS, checks), np.uint16)
         self.lost = np.zeros((BINS, checks), np.uint16)
         self.rtt_s = np.zeros((BINS, checks), np.float32)
-        self.newest = 0
+        self.newest = -1
 
     def add(self, column: int, at: float, rtt_s: float | None) -> None:
         """Count one probe; ``rtt_s`` is None for a lost one. What is older than the hour is ignored."""
@@ -62,7 +62,8 @@ class History:
         self.newest = other.newest
 
     def _advance(self, slot: int) -> None:
-        for passed in range(max(self.newest + 1, slot - BINS + 1), slot + 1):
+        first = max(self.newest + 1, slot - BINS + 1) if self.newest >= 0 else slot + 1  # a new history is empty already
+        for passed in range(first, slot + 1):
             row = passed % BINS
             self.sent[row] = self.lost[row] = self.rtt_s[row] = 0
         self.newest = slot

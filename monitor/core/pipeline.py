@@ -4,7 +4,7 @@ The one writer of the state that everything else shows. Pure: a whole ceremony r
 takes observations that are late, repeated, out of order or of a check it does not know, and a clock that jumps.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -37,7 +37,7 @@ from probes.model import Observation
 SILENT_INTERVALS = 5
 """A check that has reported nothing, not even a loss, for so many of its intervals is unknown."""
 SILENT_AT_LEAST_S = 15.0
-SWEEP_S = 2.0
+SWEEP_S = 10.0
 """How long one pass over all checks takes, spread over the ticks."""
 CLOCK_BACK_S = 1.0
 """A step back of the clock by more than this moves every instant that is kept."""
@@ -70,6 +70,8 @@ class Pipeline:
         self.strays = 0
         """Observations of a check that is not, or no longer, configured."""
         self._sight = Sight()
+        self._waiting: deque[Observation] = deque()
+        """Losses of which it cannot be told yet whether they were sighted; the oldest first."""
         self._checks: dict[str, CheckStatus] = {}
         self._history = History(0)
         self._columns: dict[str, int] = {}
@@ -117,27 +119,11 @@ class Pipeline:
 
     def observe(self, observation: Observation) -> list[Happening]:
         """Fold one observation in; what happened because of it, in order."""
-        status = self._checks.get(observation.check)
-        if status is None:
-            self.strays += 1
-            return []
-        at, measurement = observation.observed_at, observation.measurement
-        if at < status.last_at or (at == status.last_at and measurement == status.last):
-            self.stale += 1
-            return []
-        sent_at = at - measurement.duration_s
-        happened: list[Happening] = []
-        if measurement.success and self._sight.saw(sent_at):
-            happened += self._regain(at)
-        elif self._sight.blind or (not measurement.success and sent_at < self._sight.since):
-            return []
-        if measurement.failure not in detection.OUR_OWN:
-            rtt_s = measurement.duration_s if measurement.success else None
-            self._history.add(self._columns[observation.check], at, rtt_s)
-        return self._fold(status, observation, happened)
+        happened = self._take(observation)
+        return self._told(happened) if happened else happened
 
     def tick(self, now: float) -> list[Happening]:
-        """Let time pass: phases, held decisions, blindness, silence. Wants to be called several times a second."""
+        """Let time pass: phases, waiting losses, blindness, silence. Wants to be called several times a second."""
         happened: list[Happening] = []
         passed, self._now = now - self._now, now
         if passed < -CLOCK_BACK_S:
@@ -145,15 +131,18 @@ class Pipeline:
         elif passed > STALL_S:
             self._grace_until = now + STALL_S
         happened += self._change_phase(now)
-        happened += self._weigh_held(now)
+        happened += self._judge_waiting(now)
+        if self._sight.doubted(now):
+            happened += self._lose_sight(now)
         happened += self._sweep(max(0.0, min(passed, SWEEP_S)), now)
-        return self._told(happened)
+        return self._told(happened) if happened else happened
 
     def set_policies(self, policies: Iterable[CheckPolicy]) -> None:
         """The same checks under the policy of another phase."""
         for policy in policies:
             if policy.check in self._checks:
                 self._checks[policy.check].policy = policy
+        self._expect_answers()
 
     def replace(
         self, inventory: Inventory, ceremony: Ceremony, policies: Iterable[CheckPolicy], now: float
@@ -181,12 +170,15 @@ class Pipeline:
         self._order = list(self._checks.values())
         self._cursor = 0
         self._grace_until = now + SILENT_AT_LEAST_S
-        self._held: dict[str, CheckStatus] = {}
-        self._witnesses = [check for check in self._order if not check.policy.point]
-        self._sight.checks, self._sight.witnesses = len(self._order), len(self._witnesses)
+        self._sight.checks = len(self._order)
+        self._sight.witnesses = sum(not check.policy.point for check in self._order)
+        self._expect_answers()
         probed = {policy.point for policy in (check.policy for check in self._order) if policy.point}
         self._fate = SharedFate(inventory, [inventory.points[point_id] for point_id in sorted(probed)])
         self._seat_points(old_points, now)
+
+    def _expect_answers(self) -> None:
+        self._sight.rate = sum(_answers_of(check, check.state) for check in self._order)
 
     def _adopt(self, old: CheckStatus | None, policy: CheckPolicy, now: float) -> CheckStatus:
         if old is None:
@@ -221,39 +213,67 @@ class Pipeline:
         self._counts[point.tier, point.district_code or "", status.state] += 1
         self._tally.place(point, status.state, status.since)
 
-    def _fold(self, status: CheckStatus, observation: Observation, happened: list[Happening]) -> list[Happening]:
-        before, quality, flapping = status.state, status.quality, status.flapping
+    def _take(self, observation: Observation) -> list[Happening]:
+        status = self._checks.get(observation.check)
+        if status is None:
+            self.strays += 1
+            return []
+        at, measurement = observation.observed_at, observation.measurement
+        if at < status.last_at or (at == status.last_at and measurement == status.last):
+            self.stale += 1
+            return []
+        if measurement.success:
+            return self._answered(status, observation)
+        sent_at = at - measurement.duration_s
+        if sent_at + self._sight.patience_s > at:
+            self._waiting.append(observation)
+            return []
+        return self._lost(status, observation)
+
+    def _answered(self, status: CheckStatus, observation: Observation) -> list[Happening]:
+        at, measurement = observation.observed_at, observation.measurement
+        sent_at = at - measurement.duration_s
+        happened = self._regain(at) if self._sight.saw(sent_at) else []
+        if status.policy.layer is Layer.REACHABLE and status.policy.point:
+            self._fate.answered(status.policy.point, sent_at)
+        self._history.add(self._columns[observation.check], at, measurement.duration_s)
+        return self._fold(status, observation, 0.0, happened)
+
+    def _lost(self, status: CheckStatus, observation: Observation) -> list[Happening]:
+        at, measurement = observation.observed_at, observation.measurement
+        sent_at = at - measurement.duration_s
+        if measurement.failure in detection.OUR_OWN:
+            return self._fold(status, observation, 0.0, [])
+        if self._sight.blind or sent_at < self._sight.since:
+            return []
+        if not self._sight.sighted(sent_at):
+            self._sight.miss(observation.check, sent_at)
+            return []
+        self._history.add(self._columns[observation.check], at, None)
+        point_id = status.policy.point
+        if status.policy.layer is not Layer.REACHABLE or not point_id:
+            return self._fold(status, observation, 0.0, [])
+        gain = detection.gain_of_loss(status)
+        if status.hold is None and status.state is not CheckState.DOWN:
+            self._fate.lost(point_id, gain, sent_at)
+        return self._fold(status, observation, self._fate.support(point_id, gain, sent_at), [])
+
+    def _fold(
+        self, status: CheckStatus, observation: Observation, support: float, happened: list[Happening]
+    ) -> list[Happening]:
+        before, quality = status.state, status.quality
         at = observation.observed_at
-        decision = self._detect(status, observation)
-        if decision is CheckState.DOWN:
-            if self._sight.proven(status.lost_sent_at):
-                detection.settle(status, CheckState.DOWN, at)
-            else:
-                self._held[observation.check] = status
+        detection.observe(status, observation.measurement, at, self._boundary, support)
         if status.state is not before:
             happened.append(self._changed(status, before, at))
             detection.judge_flapping(status, at)
-        elif status.quality is quality and status.flapping is flapping:
-            return self._told(happened) if happened else happened
+        elif status.quality is quality:
+            return happened
         happened += self._judge(status.policy.point, at)
-        return self._told(happened)
-
-    def _detect(self, status: CheckStatus, observation: Observation) -> CheckState | None:
-        """The check's own test, with what its neighbours say where it is about reaching the point at all."""
-        measurement, point_id = observation.measurement, status.policy.point
-        if status.policy.layer is not Layer.REACHABLE or not point_id:
-            return detection.observe(status, measurement, observation.observed_at, self._boundary)
-        if measurement.success:
-            self._fate.answered(point_id)
-            return detection.observe(status, measurement, observation.observed_at, self._boundary)
-        gain = detection.gain_of_loss(status)
-        support = self._fate.support(point_id, gain) if status.hold else 0.0
-        decision = detection.observe(status, measurement, observation.observed_at, self._boundary, support)
-        if status.hold and status.test_losses == 1:
-            self._fate.lost(point_id, gain)
-        return decision
+        return happened
 
     def _changed(self, status: CheckStatus, before: CheckState, at: float) -> CheckChanged:
+        self._sight.rate += _answers_of(status, status.state) - _answers_of(status, before)
         failure = status.last.failure if status.last else None
         detail = status.last.detail if status.last else ""
         policy = status.policy
@@ -290,30 +310,27 @@ class Pipeline:
         self._grace_until = max(self._grace_until, now + SILENT_INTERVALS * before.interval_s)
         return [PhaseChanged(before.name, phase.name, now)]
 
-    def _weigh_held(self, now: float) -> list[Happening]:
+    def _judge_waiting(self, now: float) -> list[Happening]:
+        """Losses that were known before it could be told whether they were sighted."""
         happened: list[Happening] = []
-        for check_id, status in list(self._held.items()):
-            if status.hold is not detection.Hold.NO_SIGHT:
-                del self._held[check_id]
-            elif self._sight.proven(status.lost_sent_at):
-                del self._held[check_id]
-                before = status.state
-                detection.settle(status, CheckState.DOWN, now)
-                happened.append(self._changed(status, before, now))
-                happened += self._judge(status.policy.point, now)
-        if self._held:
-            since = min(status.test_sent_at for status in self._held.values())
-            witnessed = all(witness.hold or witness.state is not CheckState.UP for witness in self._witnesses)
-            if witnessed and self._sight.doubted(len(self._held), since, now):
-                happened += self._lose_sight(since, now)
+        patience_s = self._sight.patience_s
+        while self._waiting:
+            observation = self._waiting[0]
+            sent_at = observation.observed_at - observation.measurement.duration_s
+            if sent_at + patience_s > now:
+                break
+            self._waiting.popleft()
+            status = self._checks.get(observation.check)
+            if status is not None and observation.observed_at >= status.last_at:
+                happened += self._lost(status, observation)
         return happened
 
-    def _lose_sight(self, since: float, now: float) -> list[Happening]:
-        self._sight.lose(since)
+    def _lose_sight(self, now: float) -> list[Happening]:
+        self._sight.lose()
         self._fate.forget()
-        self._held.clear()
         for status in self._order:
             detection.abandon(status)
+        since = self._sight.since
         happened: list[Happening] = [BlindnessChanged(blind=True, at=now, since=since, reason=BLIND_REASON)]
         for point_id in self._points:
             happened += self._judge(point_id, now)
@@ -357,12 +374,16 @@ class Pipeline:
             check.last_at += by_s
             check.since += by_s
             check.test_sent_at += by_s
-            check.lost_sent_at += by_s
-        self._sight.seen_at += by_s
-        self._sight.since += by_s
+        self._sight.shift(by_s)
+        self._waiting.clear()
         self._grace_until += by_s
 
     def _told(self, happened: list[Happening]) -> list[Happening]:
         for happening in happened:
             self.happenings[type(happening).__name__] += 1
         return happened
+
+
+def _answers_of(status: CheckStatus, state: CheckState) -> float:
+    """Answers a second to be expected of a check in this state."""
+    return 1 / status.policy.interval_s if state is CheckState.UP else 0.0

@@ -2,7 +2,8 @@
 
 Every node of the network tree with several points below it keeps the same sequential test as a single check
 (:mod:`monitor.core.detection`), over the probes of all those points: the first loss of each point's own test adds
-ln(0.99 / p0), any answer below the node adds ln(0.01), never below 0 (a cumulative sum, Page 1954). One dead point
+ln(0.99 / p0), any answer below the node adds ln(0.01), never below 0 (a cumulative sum, Page 1954). A loss counts
+only where no probe sent after it came back from below the node: it is known late, at its deadline. One dead point
 among answering neighbours gets no further than one step; an aggregation switch that is cut is past any boundary
 after the first few losses among its hundreds of points, within the first tenth of a second. Its sum then counts
 for each point below, which is called down at its second lost probe instead of its fourth, or eighth on 4G.
@@ -12,7 +13,7 @@ would testify against their neighbours on the same feeder, who are well.
 """
 
 from collections.abc import Iterable
-from math import log
+from math import inf, log
 
 import msgspec
 
@@ -30,6 +31,8 @@ class NodeTest(msgspec.Struct):
     """The cumulative sum of one node."""
 
     sum: float = 0.0
+    answered_at: float = -inf
+    """When the latest probe was sent that came back from below the node."""
 
 
 class SharedFate:
@@ -49,20 +52,23 @@ class SharedFate:
                     above.setdefault(point_id, []).append(test)
         self._above = {point_id: tuple(tests) for point_id, tests in above.items()}
 
-    def lost(self, point_id: str, gain: float) -> None:
-        """The point's own test opened with a loss worth ``gain``."""
+    def lost(self, point_id: str, gain: float, sent_at: float) -> None:
+        """The point's own test opened with the loss of a probe sent at that instant, worth ``gain``."""
         for test in self._above.get(point_id, ()):
-            test.sum = min(test.sum + gain, CAP)
+            if sent_at > test.answered_at:
+                test.sum = min(test.sum + gain, CAP)
 
-    def answered(self, point_id: str) -> None:
-        """A probe of the point came back."""
+    def answered(self, point_id: str, sent_at: float) -> None:
+        """A probe of the point, sent at that instant, came back."""
         for test in self._above.get(point_id, ()):
+            test.answered_at = max(test.answered_at, sent_at)
             if test.sum:
                 test.sum = max(0.0, test.sum + ANSWER)
 
-    def support(self, point_id: str, own: float) -> float:
-        """The evidence of the best node above the point, without what the point itself put in."""
-        return max((test.sum - own for test in self._above.get(point_id, ()) if test.sum > own), default=0.0)
+    def support(self, point_id: str, own: float, sent_at: float) -> float:
+        """The evidence of the best node above the point that has not answered since, without the point's own part."""
+        tests = self._above.get(point_id, ())
+        return max((test.sum - own for test in tests if test.sum > own and sent_at > test.answered_at), default=0.0)
 
     def forget(self) -> None:
         """All sums back to 0: what was lost says nothing, we were blind."""

@@ -188,7 +188,6 @@ NODE_KINDS = {
 HOLDS = {
     Hold.CONFIRMING: "có gói mất, đang xác minh",
     Hold.RECOVERING: "đã có trả lời, đang xác minh hồi phục",
-    Hold.NO_SIGHT: "đủ mất gói, chờ bằng chứng rằng máy giám sát còn nhìn thấy",
 }
 
 FAILURES = {

@@ -23,7 +23,7 @@ def test_checks_of_points_that_take_part_and_have_an_address(loaded: Configurati
         ("C-14755/h323_port", "[2001:db8::7]:1720", 10.0, 2.0),
         ("C-14758/icmp", "hoi-truong.dong-tho.example", 1.0, 0.5),
         ("V-1/icmp_4g", "10.38.9.1", 1.0, 1.0),
-        ("witness:gateway/icmp", "10.38.0.1", 1.0, 0.5),
+        ("witness:gateway/icmp", "10.38.0.1", 0.2, 0.5),
     ]
 
 

@@ -37,7 +37,7 @@ class Province:
         self.inventory = inventory(self.names)
         self.policies = [CheckPolicy(f"{n}/icmp", n, Layer.REACHABLE, interval_s) for n in self.names]
         if witness:
-            self.policies.append(CheckPolicy("witness:gateway/icmp", "", Layer.REACHABLE, interval_s))
+            self.policies.append(CheckPolicy("witness:gateway/icmp", "", Layer.REACHABLE, 0.2))
         self.ceremony = ceremony(interval_s)
         self.pipeline = Pipeline(self.inventory, self.ceremony, self.policies, self.now)
 
@@ -45,10 +45,10 @@ class Province:
         """Probe every check once an interval, spread over it, with a tick each tenth of a second."""
         happened: list[Happening] = []
         steps = round(seconds * 10)
-        period = round(self.interval_s * 10)
         for _ in range(steps):
             step = round((self.now - START) * 10)
             for place, policy in enumerate(self.policies):
+                period = round(policy.interval_s * 10)
                 if place % period == step % period:
                     happened += self.pipeline.observe(self.observation(policy))
             happened += self.pipeline.tick(self.now)

@@ -26,11 +26,9 @@ def check(expected_loss_ratio: float = 0.0, *, probes: int = 0) -> CheckStatus:
     return status
 
 
-def feed(status: CheckStatus, measurement: Measurement, at: float) -> CheckState | None:
-    decision = detection.observe(status, measurement, at, LIVE)
-    if decision is CheckState.DOWN:
-        detection.settle(status, CheckState.DOWN, at)
-    return decision
+def feed(status: CheckStatus, measurement: Measurement, at: float) -> CheckState:
+    detection.observe(status, measurement, at, LIVE)
+    return status.state
 
 
 def losses_until_down(status: CheckStatus) -> int:
@@ -163,9 +161,10 @@ def test_false_alarms_stay_below_the_bound(loss: float) -> None:
     alarms = 0
     for second in range(300_000):
         lost = chance.random() < loss
-        if detection.observe(status, LOSS if lost else ANSWER, float(second), boundary) is CheckState.DOWN:
+        detection.observe(status, LOSS if lost else ANSWER, float(second), boundary)
+        if status.state is CheckState.DOWN:
             alarms += 1
-            detection.abandon(status)
+            status.state = CheckState.UP
     assert alarms <= alpha * status.probes
 
 
@@ -175,9 +174,7 @@ def test_any_sequence_keeps_the_state_sound(answers: list[bool], expected: float
     status = detection.fresh(CheckPolicy("p", "p", Layer.REACHABLE, 1.0, expected), 0.0)
     boundary = detection.threshold(alpha)
     for second, answered in enumerate(answers):
-        decision = detection.observe(status, ANSWER if answered else LOSS, float(second), boundary)
-        if decision is CheckState.DOWN:
-            detection.settle(status, decision, float(second))
+        detection.observe(status, ANSWER if answered else LOSS, float(second), boundary)
         assert status.llr <= boundary + log(100)
         assert (status.llr > 0) == (status.hold is not None)
         assert detection.P0_FLOOR <= status.p0 <= detection.P0_CAP

@@ -84,6 +84,33 @@ def test_a_chance_loss_just_before_our_uplink_fails_accuses_nobody(province: Mak
     assert blindness(happened) == [True]
 
 
+@pytest.mark.parametrize("seconds", [0.5, 0.8, 1.2, 2.0, 3.0])
+def test_a_short_gap_of_our_uplink_accuses_nobody(province: Make, seconds: float) -> None:
+    """Too short to be called blind or just long enough: what was lost in it says nothing either way."""
+    p = province(points=40)
+    p.run(60)
+    p.silent = {*p.names, "gateway"}
+    happened = p.run(seconds)
+    p.silent = set()
+    happened += p.run(10)
+    assert falls(happened) == []
+
+
+def test_a_refusal_waits_to_be_sighted(province: Make) -> None:
+    """Our own kernel says at once that there is no way when our link is down: that accuses nobody either."""
+    p = province(points=8)
+    p.run(60)
+    happened = []
+    for _ in range(30):
+        p.now += 0.1
+        for policy in p.policies:
+            refused = Measurement(False, 0.0, Failure.UNREACHABLE)
+            happened += p.pipeline.observe(Observation(policy.check, p.now, "test", refused))
+        happened += p.pipeline.tick(p.now)
+    assert falls(happened) == []
+    assert blindness(happened) == [True]
+
+
 def test_all_points_fall_while_the_witness_answers(province: Make) -> None:
     """The witness vouches for our sight: this is the province's trouble, not ours."""
     p = province()

@@ -1,0 +1,83 @@
+"""``diemcau bench``: how fast the prober is, beside its peers, and how much it bears."""
+
+import re
+from contextlib import AbstractContextManager, nullcontext
+
+import click
+import msgspec
+
+from monitor.bench import engine as engine_bench
+from monitor.bench import icmp as icmp_bench
+from monitor.bench import peers as bench_peers
+
+DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def seconds(_ctx: click.Context, _param: click.Parameter, text: str) -> float:
+    """The duration in seconds; refuses what is none, and zero."""
+    found = DURATION.fullmatch(text)
+    value = float(found[1]) * SECONDS[found[2]] if found else 0.0
+    if value <= 0.0:
+        raise click.BadParameter(f'expected a duration such as 500ms, 10s or 1m, got "{text}"')
+    return value
+
+
+@click.group()
+def command() -> None:
+    """Measure the prober, side by side with its peers. Packets go to loopback only."""
+
+
+@command.command()
+@click.option("--targets", type=click.IntRange(1, icmp_bench.TARGETS_MAX), default=5000, show_default=True)
+@click.option("--rounds", type=click.IntRange(1, 1000), default=5, show_default=True, help="Medians are reported.")
+@click.option("--peers/--no-peers", default=True, help="Beside fping, blackbox_exporter and icmplib, where found.")
+@click.option("--json", "as_json", is_flag=True, help="Figures for a program.")
+def icmp(targets: int, rounds: int, peers: bool, as_json: bool) -> None:  # noqa: FBT001
+    """One echo to each of many loopback addresses, as fast as it goes."""
+    try:
+        found: AbstractContextManager[dict[str, bench_peers.Contestant]]
+        found = bench_peers.found() if peers else nullcontext({})
+        with found as contestants:
+            report = icmp_bench.run(targets, rounds, contestants)
+    except OSError as error:
+        raise click.ClickException(error.strerror or str(error)) from error
+    click.echo(msgspec.json.encode(report).decode() if as_json else _table(report))
+    if report.answered < targets:
+        raise click.ClickException(f"only {report.answered:,} of {targets:,} targets answered in the worst round")
+
+
+def _table(report: icmp_bench.Report) -> str:
+    ours = icmp_bench.Peer(
+        report.sweep_seconds, report.rtt_median_seconds, report.rtt_p99_seconds, report.answered, 1.0
+    )
+    rows = [f"{report.targets:,} loopback targets, one echo each, medians of {report.rounds} rounds"]
+    rows.append(f"{'':20}{'sweep':>12}{'to ours':>10}{'RTT median':>14}{'RTT p99':>14}{'answered':>11}")
+    rows += [
+        f"{name:20}{it.sweep_seconds * 1e3:9.1f} ms{it.ratio:9.2f}×{it.rtt_median_seconds * 1e6:11.1f} µs"
+        f"{it.rtt_p99_seconds * 1e6:11.1f} µs{it.answered:11,}"
+        for name, it in {"diemcau": ours, **report.peers}.items()
+    ]
+    return "\n".join(rows)
+
+
+@command.command()
+@click.option("--checks", type=click.IntRange(1, icmp_bench.TARGETS_MAX), default=100_000, show_default=True)
+@click.option("--interval", default="10s", show_default=True, callback=seconds, help="How often each check is made.")
+@click.option("--duration", default="60s", show_default=True, callback=seconds)
+@click.option("--rate-limit", type=click.FloatRange(min=1.0), default=50_000.0, show_default=True, help="Probes/s.")
+@click.option("--json", "as_json", is_flag=True, help="Figures for a program.")
+def engine(checks: int, interval: float, duration: float, rate_limit: float, as_json: bool) -> None:  # noqa: FBT001
+    """Very many ICMP checks in one process, every observation folded into the pipeline."""
+    report = engine_bench.run(checks, interval, duration, rate_limit)
+    if as_json:
+        click.echo(msgspec.json.encode(report).decode())
+        return
+    click.echo(
+        f"{report.checks:,} ICMP checks every {report.interval_seconds:g} s for {report.duration_seconds:g} s: "
+        f"{report.probes:,} probes, {report.lost:,} lost, {report.kernel_drops:,} dropped by the kernel\n"
+        f"CPU {report.cpu_ratio:.1%} of one core, {report.max_rss_bytes / 1e6:,.0f} MB at most\n"
+        f"schedule lag {report.lag_p50_seconds * 1e3:.1f} ms median, {report.lag_p99_seconds * 1e3:.1f} ms p99, "
+        f"{report.lag_max_seconds * 1e3:.1f} ms at most\n"
+        f"RTT {report.rtt_median_seconds * 1e6:.1f} µs median, {report.rtt_p99_seconds * 1e6:.1f} µs p99"
+    )
