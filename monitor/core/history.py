@@ -62,8 +62,8 @@ class History:
         self.newest = other.newest
 
     def _advance(self, slot: int) -> None:
-        first = max(self.newest + 1, slot - BINS + 1) if self.newest >= 0 else slot + 1  # a new history is empty already
-        for passed in range(first, slot + 1):
+        empty_from = self.newest + 1 if self.newest >= 0 else slot + 1  # a new history is empty as it is
+        for passed in range(max(empty_from, slot - BINS + 1), slot + 1):
             row = passed % BINS
             self.sent[row] = self.lost[row] = self.rtt_s[row] = 0
         self.newest = slot
