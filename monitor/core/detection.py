@@ -136,17 +136,21 @@ def gain_of_loss(status: CheckStatus) -> float:
     return log(LOSS_WHEN_DOWN / (status.p0 if status.llr > 0 else healthy_loss(status)))
 
 
+def record(status: CheckStatus, measurement: Measurement, at: float) -> None:
+    """Keep what a probe found, whatever it is worth as evidence."""
+    status.last = measurement
+    status.last_at = at
+    status.probes += 1
+    status.losses += not measurement.success
+
+
 def observe(status: CheckStatus, measurement: Measurement, at: float, boundary: float, support: float = 0.0) -> None:
-    """Fold one probe in; the state changes as soon as the test has decided.
+    """Weigh one probe as evidence; the state changes as soon as the test has decided.
 
     ``boundary`` is :func:`threshold` of alpha, ``support`` what neighbours say for "down".
     """
-    status.last = measurement
-    status.last_at = at
     if measurement.failure in OUR_OWN:
         return
-    status.probes += 1
-    status.losses += not measurement.success
     if status.state is CheckState.DOWN:
         _test_up(status, measurement, at, boundary)
     else:

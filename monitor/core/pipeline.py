@@ -6,6 +6,7 @@ takes observations that are late, repeated, out of order or of a check it does n
 
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
+from math import isfinite
 
 import msgspec
 
@@ -68,7 +69,7 @@ class Pipeline:
         self.stale = 0
         """Observations that came twice or after a newer one of their check: counted, not believed."""
         self.strays = 0
-        """Observations of a check that is not, or no longer, configured."""
+        """Observations of a check that is not, or no longer, configured, or at no instant at all."""
         self._sight = Sight()
         self._waiting: deque[Observation] = deque()
         """Losses of which it cannot be told yet whether they were sighted; the oldest first."""
@@ -215,15 +216,18 @@ class Pipeline:
 
     def _take(self, observation: Observation) -> list[Happening]:
         status = self._checks.get(observation.check)
-        if status is None:
+        at, measurement = observation.observed_at, observation.measurement
+        if status is None or not (isfinite(at) and isfinite(measurement.duration_s)):
             self.strays += 1
             return []
-        at, measurement = observation.observed_at, observation.measurement
         if at < status.last_at or (at == status.last_at and measurement == status.last):
             self.stale += 1
             return []
+        detection.record(status, measurement, at)
         if measurement.success:
             return self._answered(status, observation)
+        if not self._sight.blind and measurement.failure not in detection.OUR_OWN:
+            self._history.add(self._columns[observation.check], at, None)
         sent_at = at - measurement.duration_s
         if sent_at + self._sight.patience_s > at:
             self._waiting.append(observation)
@@ -249,7 +253,6 @@ class Pipeline:
         if not self._sight.sighted(sent_at):
             self._sight.miss(observation.check, sent_at)
             return []
-        self._history.add(self._columns[observation.check], at, None)
         point_id = status.policy.point
         if status.policy.layer is not Layer.REACHABLE or not point_id:
             return self._fold(status, observation, 0.0, [])
@@ -321,7 +324,7 @@ class Pipeline:
                 break
             self._waiting.popleft()
             status = self._checks.get(observation.check)
-            if status is not None and observation.observed_at >= status.last_at:
+            if status is not None:
                 happened += self._lost(status, observation)
         return happened
 

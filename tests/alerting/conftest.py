@@ -49,7 +49,11 @@ class Stage:
         """Sight is lost, or regained."""
         if self.pipeline.blind is blind:
             return []
-        (self.pipeline._sight.lose if blind else self.pipeline._sight.regain)(self.now)
+        if blind:
+            self.pipeline._sight.miss("p0/icmp", self.now)
+            self.pipeline._sight.lose()
+        else:
+            self.pipeline._sight.regain(self.now)
         return [BlindnessChanged(blind, self.now, self.now, "không nhận được trả lời nào")]
 
     def reload(self, changed: Inventory, checks: int) -> list[Happening]:

@@ -285,7 +285,7 @@ async def exposed(sample: Configuration) -> AsyncIterator[str]:
         for check in pipeline.checks.values():
             at = now - 40 + step
             cut = step > 20 and check.policy.point and pipeline.points[check.policy.point].point.district_code == CUT
-            measurement = Measurement(False, 0.5, Failure.TIMEOUT) if cut else Measurement(True, 0.012)
+            measurement = Measurement(False, 0.012, Failure.TIMEOUT) if cut else Measurement(True, 0.012)
             pipeline.observe(Observation(check.policy.check, at, "center", measurement))
         pipeline.tick(now - 40 + step)
     counters = EngineCounters(Histogram.of(0.01, 0.1, 1.0), batches={"icmp": BatchCounters()})
