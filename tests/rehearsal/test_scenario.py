@@ -33,8 +33,8 @@ def test_what_comes_with_the_program_suits_the_sample(name: str, sample: Invento
     assert all(event.for_s and event.at_s + event.for_s + 5 <= read.duration_s for event in read.events)
 
 
-def test_three_scenarios_come_with_the_program() -> None:
-    assert scenario.names() == ["calm", "district-cut", "morning"]
+def test_four_scenarios_come_with_the_program() -> None:
+    assert scenario.names() == ["calm", "cuts", "district-cut", "morning"]
     assert scenario.path_of("my.yaml") == Path("my.yaml")
 
 
