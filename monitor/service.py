@@ -20,6 +20,7 @@ from aiohttp import web
 from monitor.alerting.alertmanager import Alertmanagers
 from monitor.alerting.messages import Alert
 from monitor.configuration import Configuration, InvalidConfiguration, load
+from monitor.configuration.reload import reload
 from monitor.core.model import BlindnessChanged, CheckChanged, Happening, PhaseChanged, PointChanged, PointState
 from monitor.core.phases import phase_at
 from monitor.core.pipeline import Pipeline
@@ -123,13 +124,13 @@ class Service:
     async def reload(self) -> list[str]:
         """Read the configuration again: in force as a whole, or refused with every error and nothing changed."""
         async with self._reloading:
-            try:
-                configuration = await asyncio.to_thread(load, self.settings.config)
-            except InvalidConfiguration as invalid:
-                log.warning("configuration refused", errors=invalid.total, first=str(invalid.errors[0]))
-                return [str(error) for error in invalid.errors]
-            self._adopt(configuration)
-            log.info("configuration reloaded", points=len(configuration.inventory.points))
+            found = await asyncio.to_thread(reload, self.configuration, self.settings.config)
+            if isinstance(found, InvalidConfiguration):
+                log.warning("configuration refused", errors=found.total, first=str(found.errors[0]))
+                return [str(error) for error in found.errors]
+            if found is not self.configuration:
+                self._adopt(found)
+            log.info("configuration reloaded", points=len(found.inventory.points))
             return []
 
     def _adopt(self, configuration: Configuration) -> None:
