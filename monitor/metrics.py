@@ -26,7 +26,6 @@ from probes.model import EngineCounters, Histogram
 
 T = TypeVar("T")
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SLICE = 250
 """Checks or points rendered between two turns of the loop."""
 

@@ -15,6 +15,7 @@ import msgspec
 import structlog
 
 from probes.model import (
+    OF_US,
     Batch,
     BatchCounters,
     BoundBatch,
@@ -41,8 +42,6 @@ LINGER_S = 60.0
 REOPEN_S = 5.0
 """How long to wait before a socket that could not be opened is tried again."""
 LOG_AGAIN_S = 60.0
-OF_US = frozenset((Failure.SEND, Failure.INTERNAL))
-"""Failures that say nothing of the target, so that nothing needs to be confirmed."""
 
 log = structlog.get_logger("probes")
 
@@ -265,8 +264,7 @@ class Engine:
         if now is not check and (now is None or (now.address, now.probe) != (check.address, check.probe)):
             return
         failure = measurement.failure
-        of_target = failure is None or failure not in OF_US
-        if of_target and self._schedule.outcome(check.id, measurement.success, monotonic()):
+        if failure not in OF_US and self._schedule.outcome(check.id, measurement.success, monotonic()):
             self._arm()
         self._counters.observed += 1
         try:

@@ -41,6 +41,10 @@ class Failure(StrEnum):
     """A defect of ours, caught at the engine's border and logged."""
 
 
+OF_US = frozenset({Failure.SEND, Failure.INTERNAL})
+"""Failures that say something of us and nothing of the target."""
+
+
 class Measurement(msgspec.Struct, frozen=True, gc=False):
     """What one probe of one address found.
 

@@ -14,7 +14,7 @@ from time import perf_counter
 import msgspec
 import uvloop
 
-from monitor.bench.peers import Sweep, quantile
+from monitor.bench.peers import Sweep, swept
 from probes.kinds.icmp import KIND
 from probes.model import Check, Measurement
 
@@ -80,8 +80,7 @@ def sweep(targets: Sequence[str]) -> Sweep:
     checks = checks_of(targets, interval_s=1.0)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         seconds, measurements = runner.run(_sweep(checks))
-    rtts = sorted(measurement.duration_s for measurement in measurements if measurement.success)
-    return Sweep(seconds, len(rtts), quantile(rtts, 0.5), quantile(rtts, 0.99))
+    return swept(seconds, (measurement.duration_s for measurement in measurements if measurement.success))
 
 
 def run(targets: int, rounds: int, peers: dict[str, Callable[[Sequence[str]], Sweep]]) -> Report:

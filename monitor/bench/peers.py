@@ -10,7 +10,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, perf_counter, sleep
@@ -45,8 +45,9 @@ def quantile(ordered: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else float("nan")
 
 
-def _made(seconds: float, rtts: list[float]) -> Sweep:
-    rtts.sort()
+def swept(seconds: float, found: Iterable[float]) -> Sweep:
+    """A round that took so long and found these round trips, in seconds."""
+    rtts = sorted(found)
     return Sweep(seconds, len(rtts), quantile(rtts, 0.5), quantile(rtts, 0.99))
 
 
@@ -60,7 +61,7 @@ def fping(program: str, targets: Sequence[str]) -> Sweep:
             begun = perf_counter()
             subprocess.run(command, stdout=out, stderr=subprocess.DEVNULL, check=False)
             seconds = perf_counter() - begun
-        return _made(seconds, [float(found) / 1000 for found in FPING_RTT.findall(results.read_bytes())])
+        return swept(seconds, [float(found) / 1000 for found in FPING_RTT.findall(results.read_bytes())])
 
 
 def icmplib(targets: Sequence[str]) -> Sweep:
@@ -69,7 +70,7 @@ def icmplib(targets: Sequence[str]) -> Sweep:
         begun = perf_counter()
         hosts = runner.run(async_multiping(list(targets), count=1, timeout=2, concurrent_tasks=TASKS))
         seconds = perf_counter() - begun
-    return _made(seconds, [host.avg_rtt / 1000 for host in hosts if host.is_alive])
+    return swept(seconds, [host.avg_rtt / 1000 for host in hosts if host.is_alive])
 
 
 def blackbox(port: int, targets: Sequence[str]) -> Sweep:
@@ -77,7 +78,7 @@ def blackbox(port: int, targets: Sequence[str]) -> Sweep:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         begun = perf_counter()
         rtts = runner.run(_ask_all(port, targets))
-        return _made(perf_counter() - begun, rtts)
+        return swept(perf_counter() - begun, rtts)
 
 
 async def _ask_all(port: int, targets: Sequence[str]) -> list[float]:

@@ -52,8 +52,9 @@ class Sight(msgspec.Struct):
     missed_since: float = inf
     _answers: int = 0
     _newest: int = 0
-    """The latest bucket with an answer, and a bit for each bucket before it, its own the lowest."""
+    """The latest bucket with an answer."""
     _seen: int = 0
+    """A bit for each bucket with an answer, that of ``_newest`` the lowest."""
 
     def saw(self, sent_at: float) -> bool:
         """A probe sent at ``sent_at`` was answered; true when that ends blindness."""

@@ -19,7 +19,7 @@ from math import inf, isnan, log, nan, sqrt
 import msgspec
 
 from monitor.core.model import Cause, CheckPolicy, CheckState, Layer
-from probes.model import Failure, Measurement
+from probes.model import OF_US, Measurement
 
 LOSS_WHEN_DOWN = 0.99
 """A dead point now and then answers: a reply that was forged, or an outage that ends within the test."""
@@ -51,9 +51,6 @@ FLAP_ENDS = 0.25
 OWN_LOSSES = 2
 """However much the neighbours say, so many lost probes of its own a check must have: a switch that is silent for a
 quarter of a second takes no point down."""
-
-OUR_OWN = frozenset({Failure.SEND, Failure.INTERNAL})
-"""Failures that say something of us and nothing of the target."""
 
 
 class Hold(StrEnum):
@@ -97,12 +94,14 @@ class CheckStatus(msgspec.Struct):
     test_sent_at: float = 0.0
     """When the first probe of the open test was sent."""
     learned: float = 0.0
-    """The long loss ratio, and the number of probes behind it, and both as they stood when the test opened."""
+    """The line's own loss ratio, while it is up."""
     weight: float = 0.0
+    """How many probes ``learned`` rests on, up to MEMORY_PROBES."""
+    learned_before: float = 0.0
+    """Both as they stood when the open test began, to come back to should it end in down."""
+    weight_before: float = 0.0
     recent: int = 0
     """How many probes ``loss_ratio`` rests on, up to RECENT_PROBES."""
-    learned_before: float = 0.0
-    weight_before: float = 0.0
     flaps: int = 0
     """A bit a slot of FLAP_SLOT_S, the newest lowest: did the state change in it?"""
     flap_slot: int = 0
@@ -136,21 +135,20 @@ def gain_of_loss(status: CheckStatus) -> float:
     return log(LOSS_WHEN_DOWN / (status.p0 if status.llr > 0 else healthy_loss(status)))
 
 
-def record(status: CheckStatus, measurement: Measurement, at: float) -> None:
-    """Keep what a probe found, whatever it is worth as evidence."""
+def record(status: CheckStatus, measurement: Measurement, at: float) -> bool:
+    """Keep what a probe found; whether it is evidence at all, for what is of us says nothing of the target."""
     status.last = measurement
     status.last_at = at
     status.probes += 1
     status.losses += not measurement.success
+    return measurement.failure not in OF_US
 
 
 def observe(status: CheckStatus, measurement: Measurement, at: float, boundary: float, support: float = 0.0) -> None:
-    """Weigh one probe as evidence; the state changes as soon as the test has decided.
+    """Weigh one probe that is evidence; the state changes as soon as the test has decided.
 
     ``boundary`` is :func:`threshold` of alpha, ``support`` what neighbours say for "down".
     """
-    if measurement.failure in OUR_OWN:
-        return
     if status.state is CheckState.DOWN:
         _test_up(status, measurement, at, boundary)
     else:

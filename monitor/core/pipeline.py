@@ -223,10 +223,11 @@ class Pipeline:
         if at < status.last_at or (at == status.last_at and measurement == status.last):
             self.stale += 1
             return []
-        detection.record(status, measurement, at)
+        if not detection.record(status, measurement, at):
+            return []
         if measurement.success:
             return self._answered(status, observation)
-        if not self._sight.blind and measurement.failure not in detection.OUR_OWN:
+        if not self._sight.blind:
             self._history.add(self._columns[observation.check], at, None)
         sent_at = at - measurement.duration_s
         if sent_at + self._sight.patience_s > at:
@@ -246,8 +247,6 @@ class Pipeline:
     def _lost(self, status: CheckStatus, observation: Observation) -> list[Happening]:
         at, measurement = observation.observed_at, observation.measurement
         sent_at = at - measurement.duration_s
-        if measurement.failure in detection.OUR_OWN:
-            return self._fold(status, observation, 0.0, [])
         if self._sight.blind or sent_at < self._sight.since:
             return []
         if not self._sight.sighted(sent_at):

@@ -16,7 +16,6 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 CLONE_NEWNET, CLONE_NEWUSER = 0x4000_0000, 0x1000_0000
 TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x4004_54CA, 0x0001, 0x1000
@@ -70,13 +69,6 @@ ADVICE = {
 
 class NamespacesUnavailable(Exception):  # noqa: N818  (the name says what is the matter)
     """No province can be emulated on this machine; the text says why and what to do about it."""
-
-
-class Ends(NamedTuple):
-    """The file descriptors of the two TUN devices, one packet a read or write, not blocking."""
-
-    points: int
-    centre: int
 
 
 @contextmanager

@@ -27,8 +27,8 @@ def check(expected_loss_ratio: float = 0.0, *, probes: int = 0) -> CheckStatus:
 
 
 def feed(status: CheckStatus, measurement: Measurement, at: float) -> CheckState:
-    detection.record(status, measurement, at)
-    detection.observe(status, measurement, at, LIVE)
+    if detection.record(status, measurement, at):
+        detection.observe(status, measurement, at, LIVE)
     return status.state
 
 
