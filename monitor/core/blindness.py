@@ -31,6 +31,9 @@ ANSWERS_NEAR = 3.0
 """So many answers are expected within the window on either side: by chance none comes once in twenty."""
 WAIT_AT_MOST_S = 1.0
 """Where answers are so rare that the window is longer than this, a loss does not wait for one after it."""
+AFTER_S = 0.2
+"""An answer vouches for a loss before it only when it was sent so much later, longer than a round trip: what was under
+way when our uplink failed is lost although others, on quicker lines, were sent with it and came back."""
 ON_ITS_WAY_S = 0.05
 """For the round trip of the answer that sights a loss."""
 
@@ -78,15 +81,15 @@ class Sight(msgspec.Struct):
     def patience_s(self) -> float:
         """How long after the sending of a probe its loss can be judged."""
         near_s = self.near_s
-        return near_s + ON_ITS_WAY_S if near_s <= WAIT_AT_MOST_S and self._compares else 0.0
+        return AFTER_S + near_s + ON_ITS_WAY_S if near_s <= WAIT_AT_MOST_S and self._compares else 0.0
 
     def sighted(self, sent_at: float) -> bool:
         """Whether the loss of a probe sent at ``sent_at`` is evidence; ask no sooner than ``patience_s`` after it."""
         if not self._compares:
             return True
         near_s = self.near_s
-        after = near_s > WAIT_AT_MOST_S or self._any(sent_at, sent_at + near_s)
-        return after and self._any(sent_at - near_s, sent_at)
+        after = near_s > WAIT_AT_MOST_S or self._any(sent_at + AFTER_S, sent_at + AFTER_S + near_s)
+        return after and self._any(sent_at - near_s - BUCKET_S, sent_at - BUCKET_S)  # its own bucket may lie after it
 
     def miss(self, check: str, sent_at: float) -> None:
         """This loss was not sighted."""

@@ -21,7 +21,7 @@ def test_a_cut_switch_is_known_at_the_second_loss(province: Make) -> None:
             if isinstance(happening, PointChanged) and happening.after is PointState.DOWN:
                 fell[happening.point] = p.now - start
     assert len(fell) == 40
-    assert max(fell.values()) <= 2.5
+    assert max(fell.values()) <= 2.7  # two seconds' probes, and half a second to see them sighted; a third comes at 3
 
 
 def test_one_dead_point_says_nothing_of_its_neighbours(province: Make) -> None:

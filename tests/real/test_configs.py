@@ -282,12 +282,12 @@ async def exposed(sample: Configuration) -> AsyncIterator[str]:
     live = sample.ceremony.phases[2]
     pipeline = Pipeline(sample.inventory, sample.ceremony, sample.policies(live), now - 60)
     for step in range(40):
-        for check in pipeline.checks.values():
-            at = now - 40 + step
+        for place, check in enumerate(pipeline.checks.values()):
+            at = now - 40 + step + place / len(pipeline.checks)
             cut = step > 20 and check.policy.point and pipeline.points[check.policy.point].point.district_code == CUT
             measurement = Measurement(False, 0.012, Failure.TIMEOUT) if cut else Measurement(True, 0.012)
             pipeline.observe(Observation(check.policy.check, at, "center", measurement))
-        pipeline.tick(now - 40 + step)
+        pipeline.tick(now - 40 + step + 1)
     counters = EngineCounters(Histogram.of(0.01, 0.1, 1.0), batches={"icmp": BatchCounters()})
     counters.scheduled = len(pipeline.checks)
     alerts = Alertmanagers(["http://127.0.0.1:9/am"], pipeline, external_url="https://monitor.example.invalid")

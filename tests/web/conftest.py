@@ -116,7 +116,7 @@ class Stage:
             for check in checks:
                 self._observe(check, None)
             self._observe(WITNESS, 0.001)
-        for _ in range(8):  # a loss counts only when the witness has answered after it, too
+        for _ in range(12):  # a loss counts only when the witness has answered after it, too
             self.now += 0.05
             self._observe(WITNESS, 0.001)
         self.tell(self.pipeline.tick(self.now))
