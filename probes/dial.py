@@ -14,12 +14,15 @@ import errno
 import os
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from pathlib import Path
 from time import monotonic
 from typing import Literal, TypeVar
 
-from probes.model import Failure, Measurement
+from probes.codecs.x509 import not_after
+from probes.model import CERT_EXPIRY, IP_PROTOCOL, Failure, Malformed, Measurement, Params
 
 T = TypeVar("T")
 IpProtocol = Literal["ip4", "ip6"]
@@ -29,6 +32,8 @@ READ_BYTES = 4096
 """Read at once. Small, so that hostile input of many tiny parts cannot hold the loop for long."""
 ENDS = (ssl.SSLZeroReturnError, ssl.SSLEOFError)
 """How OpenSSL says that no more bytes come: with a farewell, and without."""
+DATAGRAM_BYTES = 65535
+SECRET_BYTES = 4096
 DETAIL_CHARS = 200
 """What others send is quoted no further than this."""
 FAMILIES: dict[IpProtocol, socket.AddressFamily] = {"ip4": socket.AF_INET, "ip6": socket.AF_INET6}
@@ -50,6 +55,26 @@ FAILURES = {
 """By errno. Any other (no descriptor, no buffer, no free port, a local firewall) is our own kernel's: SEND."""
 
 
+class DialParams(Params, frozen=True, kw_only=True):
+    """How to reach the address."""
+
+    ip_protocol: IpProtocol = "ip4"
+    """Which to prefer where a name has both: ip4 or ip6."""
+    ip_protocol_fallback: bool = True
+    """Whether the other IP protocol will do where the preferred one has no address."""
+
+
+class TlsParams(DialParams, frozen=True, kw_only=True):
+    """How to reach the address, and whom to trust where it speaks TLS."""
+
+    insecure_skip_verify: bool = False
+    """Accept any certificate: self-signed, expired, of another host."""
+    ca_file: str = ""
+    """PEM file of the authorities to trust; empty for the system's."""
+    server_name: str = ""
+    """Name to ask for and to verify in TLS; empty for the host of the address."""
+
+
 class Miss(Exception):  # noqa: N818 - no error of ours: the answer that a probe was made to find out
     """The probe did not succeed, and why."""
 
@@ -60,12 +85,13 @@ class Miss(Exception):  # noqa: N818 - no error of ours: the answer that a probe
 
 
 class Trace:
-    """What a probe has found so far: phases in seconds, in order, and figures by metric name."""
+    """What a probe has found so far: phases in seconds, in order, figures by metric name, names."""
 
     def __init__(self) -> None:
         self.started = monotonic()
         self.phases: dict[str, float] = {}
         self.figures: dict[str, float] = {}
+        self.names: tuple[str, ...] = ()
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -87,6 +113,7 @@ class Trace:
             detail=detail,
             phases=tuple(self.phases.items()),
             figures=tuple(self.figures.items()),
+            names=self.names,
         )
 
 
@@ -98,6 +125,8 @@ async def measure(work: Callable[[Trace], Awaitable[None]], deadline: float) -> 
             await work(trace)
     except Miss as miss:
         return trace.measurement(miss.failure, miss.detail)
+    except Malformed as error:
+        return trace.measurement(Failure.PROTOCOL, str(error)[:DETAIL_CHARS])
     except TimeoutError:
         return trace.measurement(Failure.TIMEOUT, f"no answer in phase {next(reversed(trace.phases), 'start')}")
     except OSError as error:
@@ -115,8 +144,13 @@ def explain(error: OSError) -> tuple[Failure, str]:
     return FAILURES.get(number, Failure.SEND), os.strerror(number) if number else str(error)
 
 
-def split_host_port(address: str) -> tuple[str, int]:
-    """``host:port`` or ``[v6]:port`` taken apart. Raises Miss when it is neither."""
+def split_host_port(address: str, default_port: int | None = None) -> tuple[str, int]:
+    """``host:port`` or ``[v6]:port`` taken apart; with a default also ``host``, ``v6`` or ``[v6]`` alone.
+
+    Raises Miss when it is none of these.
+    """
+    if default_port is not None and (bare := _bare_host(address)):
+        return bare, default_port
     host, colon, port = address.rpartition(":")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
@@ -125,6 +159,13 @@ def split_host_port(address: str) -> tuple[str, int]:
     if not (colon and host and port.isascii() and port.isdecimal() and len(port) <= 5 and 0 < int(port) < 65536):
         raise Miss(Failure.RESOLVE, f"expected host:port or [v6]:port, got {address!r}")
     return host, int(port)
+
+
+def _bare_host(address: str) -> str:
+    """The host of an address without a port; empty when it has one."""
+    if address.startswith("["):
+        return address[1:-1] if address.endswith("]") else ""
+    return address if address.count(":") != 1 else ""
 
 
 async def resolve(
@@ -155,11 +196,19 @@ async def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, S
     return [(family, address) for family, _, _, _, address in entries if family in VERSIONS]
 
 
-async def connect(trace: Trace, host: str, port: int, ip_protocol: IpProtocol, *, fallback: bool) -> "Connection":
-    """Resolve, then connect; the caller closes. Figure: probe_ip_protocol. Raises Miss or OSError."""
+async def find(
+    trace: Trace, host: str, port: int, params: DialParams
+) -> tuple[socket.AddressFamily, SocketAddress]:
+    """Where the host is; phase ``resolve``, figure probe_ip_protocol. Raises Miss."""
     with trace.phase("resolve"):
-        family, address = await resolve(host, port, ip_protocol, fallback=fallback)
-    trace.figures["probe_ip_protocol"] = VERSIONS[family]
+        family, address = await resolve(host, port, params.ip_protocol, fallback=params.ip_protocol_fallback)
+    trace.figures[IP_PROTOCOL.name] = VERSIONS[family]
+    return family, address
+
+
+async def connect(trace: Trace, host: str, port: int, params: DialParams) -> "Connection":
+    """Resolve, then connect over TCP (phases ``resolve``, ``connect``); the caller closes. Raises Miss or OSError."""
+    family, address = await find(trace, host, port, params)
     with trace.phase("connect"):
         connection = Connection(socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK))
         try:
@@ -168,6 +217,95 @@ async def connect(trace: Trace, host: str, port: int, ip_protocol: IpProtocol, *
             connection.close()
             raise
     return connection
+
+
+async def secure(
+    trace: Trace, connection: "Connection", host: str, params: TlsParams, alpn: Sequence[str] = ()
+) -> None:
+    """The TLS handshake (phase ``tls``). Figure: when the first of the certificates runs out. Raises Miss or OSError."""
+    try:
+        context = tls_context(params.ca_file, insecure=params.insecure_skip_verify, alpn=tuple(alpn))
+    except OSError as error:
+        raise Miss(Failure.TLS, f"ca_file {params.ca_file}: {error.strerror or error}") from error
+    with trace.phase("tls"):
+        await connection.start_tls(context, params.server_name or host)
+    with suppress(ValueError):  # a date that is none, where no certificate need be good
+        trace.figures[CERT_EXPIRY.name] = min(map(not_after, connection.certificates()))
+
+
+@lru_cache(maxsize=64)
+def tls_context(ca_file: str, *, insecure: bool, alpn: tuple[str, ...]) -> ssl.SSLContext:
+    """A context for these settings; kept, because reading the authorities takes tens of milliseconds."""
+    context = (
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if insecure else ssl.create_default_context(cafile=ca_file or None)
+    )
+    if alpn:
+        context.set_alpn_protocols(alpn)
+    if insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def read_secret(value: str, file: str) -> str:
+    """A password as configured: as it stands, or the first line of a file. Raises Miss when the file is unreadable.
+
+    Read anew for each probe, so that a rotated secret is in force at once.
+    """
+    if not file:
+        return value
+    try:
+        with Path(file).open("rb") as opened:
+            return opened.readline(SECRET_BYTES).rstrip(b"\r\n").decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Miss(Failure.SEND, f"password_file {file}: {getattr(error, 'strerror', None) or error}") from error
+
+
+async def open_datagram(trace: Trace, host: str, port: int, params: DialParams) -> "Datagram":
+    """Resolve, then a UDP socket connected there (phase ``resolve``); the caller closes. Raises Miss or OSError."""
+    family, address = await find(trace, host, port, params)
+    sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    try:
+        sock.connect(address)
+    except BaseException:
+        sock.close()
+        raise
+    return Datagram(sock)
+
+
+class Datagram:
+    """A UDP socket connected to one address: only its packets arrive, and its ICMP refusal is an OSError."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._socket = sock
+
+    @property
+    def local_address(self) -> tuple[str, int]:
+        """Our own host and port."""
+        host, port = self._socket.getsockname()[:2]
+        return host, port
+
+    async def send(self, data: bytes) -> None:
+        """Send one packet. Raises OSError, also the one of an earlier packet that was refused."""
+        await self._loop.sock_sendall(self._socket, data)
+
+    async def receive(self) -> bytes:
+        """The next packet, whole. Raises OSError."""
+        await asyncio.sleep(0)
+        return await self._loop.sock_recv(self._socket, DATAGRAM_BYTES)
+
+    async def receive_within(self, seconds: float) -> bytes | None:
+        """The next packet, None when there is none in time. Raises OSError."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await self.receive()
+        except TimeoutError:
+            return None
+
+    def close(self) -> None:
+        """Close at once."""
+        self._socket.close()
 
 
 class Connection:
@@ -214,13 +352,19 @@ class Connection:
         tls = self._tls
         await self._through_tls(lambda: tls.write(data))
 
-    async def receive(self) -> bytes:
-        """The next few bytes; none when the other side has closed. Raises OSError."""
+    @property
+    def local_address(self) -> tuple[str, int]:
+        """Our own host and port."""
+        host, port = self._socket.getsockname()[:2]
+        return host, port
+
+    async def receive(self, at_most: int = READ_BYTES) -> bytes:
+        """The next bytes; none when the other side has closed. Raises OSError."""
         if self._tls is None:
-            return await self._receive_raw()
+            return await self._receive_raw(at_most)
         tls = self._tls
         try:
-            return await self._through_tls(lambda: tls.read(READ_BYTES))
+            return await self._through_tls(lambda: tls.read(at_most))
         except ENDS:
             return b""
 
@@ -250,7 +394,7 @@ class Connection:
         else:
             self._incoming.write_eof()
 
-    async def _receive_raw(self) -> bytes:
+    async def _receive_raw(self, at_most: int = READ_BYTES) -> bytes:
         # What waits in the kernel is returned without a turn of the loop: a fast sender would never let a timer fire.
         await asyncio.sleep(0)
-        return await self._loop.sock_recv(self._socket, READ_BYTES)
+        return await self._loop.sock_recv(self._socket, at_most)

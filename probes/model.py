@@ -14,6 +14,17 @@ from typing import Generic, Protocol, TypeVar
 import msgspec
 
 
+class Layer(StrEnum):
+    """What a probe proves when it succeeds; each layer but power needs the one before."""
+
+    REACHABLE = "reachable"
+    SIGNALLING = "signalling"
+    MEDIA = "media"
+    JOINED = "joined"
+    POWER = "power"
+    """Beside the others: where the site's electricity comes from."""
+
+
 class Failure(StrEnum):
     """Why a probe did not succeed. The value is the word in metrics, logs and ``diemcau probe``."""
 
@@ -35,6 +46,14 @@ class Failure(StrEnum):
     """Something answered, but not in this protocol."""
     STATUS = "status"
     """A well-formed answer that is not the wanted one."""
+    STALLED = "stalled"
+    """The stream is there, and does not advance."""
+    BLACK = "black"
+    """The picture is black."""
+    FROZEN = "frozen"
+    """The picture does not change."""
+    SILENT = "silent"
+    """The sound is silence, or there is none."""
     SEND = "send"
     """Our own kernel did not send it: this says something of us, nothing of the target."""
     INTERNAL = "internal"
@@ -43,6 +62,10 @@ class Failure(StrEnum):
 
 OF_US = frozenset({Failure.SEND, Failure.INTERNAL})
 """Failures that say something of us and nothing of the target."""
+
+
+class Malformed(ValueError):  # noqa: N818 - what a codec says of bytes, not an error of ours
+    """Base of what codecs raise: these bytes are not a message of their protocol, or are longer than any should be."""
 
 
 class Measurement(msgspec.Struct, frozen=True, gc=False):
@@ -59,6 +82,8 @@ class Measurement(msgspec.Struct, frozen=True, gc=False):
     detail: str = ""
     phases: tuple[tuple[str, float], ...] = ()
     figures: tuple[tuple[str, float], ...] = ()
+    names: tuple[str, ...] = ()
+    """What was found by name: who has joined (roster), the routers on the way (path)."""
 
 
 class Observation(msgspec.Struct, frozen=True, gc=False):
@@ -86,7 +111,22 @@ class Figure(msgspec.Struct, frozen=True):
     help: str
 
 
+IP_PROTOCOL = Figure("probe_ip_protocol", "Version of the IP protocol that was used, 4 or 6.")
+CERT_EXPIRY = Figure(
+    "probe_ssl_earliest_cert_expiry", "When the first certificate presented runs out, Unix time in seconds."
+)
+ON_BATTERY = Figure(
+    "probe_ups_on_battery",
+    "1 while the UPS feeds the site from its battery for want of mains, 0 on mains (a self-test counts as mains); "
+    "absent when it cannot be told.",
+)
+BATTERY_RUNTIME = Figure("probe_ups_runtime_seconds", "How long the battery of the UPS lasts at this load, in seconds.")
+BATTERY_CHARGE = Figure("probe_ups_charge_ratio", "Charge of the battery of the UPS, 0 to 1.")
+
+
 P = TypeVar("P", bound=Params)
+TARGET = "{address}"
+"""What a template of a target has in place of the point's address."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +157,16 @@ class Kind(Generic[P]):
     probe: Callable[[str, P, float], Awaitable[Measurement]]
     address_form: str
     figures: tuple[Figure, ...] = ()
+    layer: Layer = Layer.SIGNALLING
+    """What its success proves, where the configuration does not say."""
+    target: str = TARGET
+    """What is asked of a point, where the configuration does not say."""
+    needs_port: bool = False
+    """Whether an address without a port says too little: a check without one is refused."""
+    extra: str = ""
+    """The optional extra of the package without which this kind cannot work, and ..."""
+    needs: str = ""
+    """... the module that must then be there, such as ``av``."""
 
     def bind(self, params: Params) -> BoundKind:
         """Fill in the parameters. Raises TypeError when they are another kind's."""
@@ -202,6 +252,11 @@ class BatchKind(Generic[P]):
     open: Callable[[P, Emit], Batch]
     address_form: str
     figures: tuple[Figure, ...] = ()
+    layer: Layer = Layer.SIGNALLING
+    target: str = TARGET
+    needs_port: bool = False
+    extra: str = ""
+    needs: str = ""
 
     def bind(self, params: Params) -> BoundBatch:
         """Fill in the parameters. Raises TypeError when they are another kind's."""

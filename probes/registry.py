@@ -6,7 +6,7 @@ from importlib import import_module
 from types import MappingProxyType, ModuleType
 
 from probes import kinds
-from probes.model import AnyKind, BatchKind, Kind
+from probes.model import AnyKind, BatchKind, Figure, Kind
 
 
 class DuplicateKind(Exception):  # noqa: N818 - the name says what is wrong
@@ -36,5 +36,18 @@ def read(found: Iterable[ModuleType]) -> Mapping[str, AnyKind]:
     return MappingProxyType(table)
 
 
+def figures(kinds: Iterable[AnyKind]) -> tuple[Figure, ...]:
+    """The figures of all these kinds, each once. Raises ValueError where two kinds mean different things by a name."""
+    found: dict[str, Figure] = {}
+    for kind in kinds:
+        for figure in kind.figures:
+            if found.setdefault(figure.name, figure) != figure:
+                raise ValueError(f"kind {kind.name} explains {figure.name} otherwise than another kind does")
+    return tuple(found.values())
+
+
 KINDS: Mapping[str, AnyKind] = read(modules())
 """Every kind of probe, by the name that configuration uses."""
+
+FIGURES = figures(KINDS.values())
+"""Every figure that a kind reports."""

@@ -57,6 +57,11 @@ ADVICE = {
     "--ca-file, or accept any with --insecure-skip-verify.",
     Failure.PROTOCOL: "Something answers there, but it does not speak this protocol: correct the port or the kind.",
     Failure.STATUS: "The service answers, but not as wanted: look at the service, or say what else is fine.",
+    Failure.STALLED: "The stream is there, but nothing new comes: look at the encoder or camera that feeds it.",
+    Failure.BLACK: "The picture is black: look at the camera, its cover, and the input that the encoder has chosen.",
+    Failure.FROZEN: "The picture does not change: look at the encoder, or switch this judgement off where a still "
+    "picture is meant.",
+    Failure.SILENT: "There is no sound: look at the microphone, the mixer and what is muted.",
     Failure.SEND: "This machine did not send it, which says nothing of the target: look at its network, its firewall "
     "and its limits (`ulimit -n`).",
     Failure.INTERNAL: "This is a defect of diemcau: please report it.",
@@ -132,6 +137,11 @@ def described(kind: AnyKind) -> str:
 
 def documents(params: type[Params]) -> dict[str, str]:
     """The docstring under each field, which Python itself does not keep."""
+    bases = [base for base in reversed(params.__mro__) if issubclass(base, Params)]
+    return {field: words for base in bases for field, words in _documents_of(base).items()}
+
+
+def _documents_of(params: type[Params]) -> dict[str, str]:
     body = ast.parse(textwrap.dedent(inspect.getsource(params))).body[0]
     statements = body.body if isinstance(body, ast.ClassDef) else []
     return {

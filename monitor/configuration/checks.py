@@ -1,4 +1,4 @@
-"""Reads checks.yaml: how to probe (modules), what to ask of whom (check sets), what shows that we see (witnesses).
+"""Reads checks.yaml: modules (how to probe), check sets (what to ask of a point), services and witnesses.
 
 A module is a name for a kind and its parameters, as in blackbox_exporter; the parameters stand under the kind's name
 and are those of the kind's own ``Params``. A check is a point's address asked through a module.
@@ -6,7 +6,9 @@ and are those of the kind's own ``Params``. A check is a point's address asked t
 
 import re
 from collections.abc import Mapping
+from enum import StrEnum
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, cast
 
@@ -16,23 +18,13 @@ from msgspec import Meta
 from monitor.configuration.decode import WRONG, Name, decode, described
 from monitor.configuration.errors import Errors, did_you_mean, quoted
 from monitor.configuration.source import Listing, Node, Scalar, Section, find, read_yaml
-from monitor.core.model import Layer, Tier
-from probes.model import AnyKind, BoundBatch, BoundKind, Params
+from monitor.core.model import Source, Tier
+from probes.model import TARGET, AnyKind, BoundBatch, BoundKind, Layer, Params
 from probes.registry import KINDS
 
-ADDRESS = "{address}"
-"""What a target's template replaces by the point's address."""
-
-LAYERS = {"icmp": Layer.REACHABLE, "tcp": Layer.REACHABLE}
-"""What a kind proves when its module does not say; the others speak a protocol."""
-
-NEED_PORT = frozenset({"tcp"})
-"""Kinds that nothing but a host says too little to: a line without a port would be a false alarm for every point."""
 _WITH_PORT = re.compile(r"(?:\[.*\]|[^:]+):[0-9]{1,5}")
 
-UNASKED_TARGETS = {"http": f"http://{ADDRESS}/"}
-"""What ``/probe`` asks of a point through a module that no check set uses, by kind; the bare address for others."""
-
+PAGE = "page"
 TARGET_CHARACTERS = 500
 NAMES_SHOWN = 50
 """How many of the known names a message lists."""
@@ -56,20 +48,20 @@ class CheckLine(msgspec.Struct, frozen=True):
     """One question of a check set."""
 
     module: str
-    target: str = ADDRESS
+    target: str = TARGET
     """What is asked; ``{address}`` is the point's, in brackets where an IPv6 address needs them."""
     every: Annotated[int, Meta(ge=1, le=1000)] = 1
     """Only each n-th time of the phase's interval."""
 
     def __post_init__(self) -> None:
-        _check_target(self.target.replace(ADDRESS, ""), "a target such as {address}:1720", self.target)
+        _check_target(self.target.replace(TARGET, ""), "a target such as {address}:1720", self.target)
 
     def address(self, point_address: str) -> str:
         """The target of a point."""
-        if self.target == ADDRESS:
+        if self.target == TARGET:
             return point_address
-        bare = ":" not in point_address or f"[{ADDRESS}]" in self.target
-        return self.target.replace(ADDRESS, point_address if bare else f"[{point_address}]")
+        bare = ":" not in point_address or f"[{TARGET}]" in self.target
+        return self.target.replace(TARGET, point_address if bare else f"[{point_address}]")
 
 
 class CheckSet(msgspec.Struct, frozen=True):
@@ -87,14 +79,40 @@ class CheckSet(msgspec.Struct, frozen=True):
             )
 
 
+class Role(StrEnum):
+    """Where a witness stands."""
+
+    GATEWAY = "gateway"
+    """On our side of the uplink: its answers do not show that the uplink works."""
+    OUTSIDE = "outside"
+
+
 class Witness(msgspec.Struct, frozen=True):
     """Something that answers as long as the monitor itself sees."""
 
     module: str
     target: str
+    role: Role = Role.OUTSIDE
+    """``gateway`` for our own router, ``outside`` for what lies beyond the uplink."""
 
     def __post_init__(self) -> None:
         _check_target(self.target, "an address such as 10.38.0.1", self.target)
+
+    @property
+    def source(self) -> Source:
+        """What its evidence is good for."""
+        return Source.GATEWAY if self.role is Role.GATEWAY else Source.WITNESS
+
+
+class Service(msgspec.Struct, frozen=True):
+    """Something that all points use: the portal, the broadcast, the room's list of who has joined."""
+
+    module: str
+    target: str
+    interval_s: Annotated[float, Meta(ge=1.0, le=3600.0)] = 10.0
+
+    def __post_init__(self) -> None:
+        _check_target(self.target, "an address such as https://example.org/", self.target)
 
 
 def _check_target(rest: str, expected: str, target: str) -> None:
@@ -110,6 +128,7 @@ class Checks(msgspec.Struct, frozen=True):
     check_sets: Mapping[str, CheckSet]
     defaults: Mapping[Tier, str]
     witnesses: Mapping[str, Witness]
+    services: Mapping[str, Service] = {}
 
 
 class Names(msgspec.Struct, frozen=True):
@@ -134,6 +153,7 @@ class ChecksFile(msgspec.Struct, frozen=True):
     check_sets: dict[Name, CheckSet]
     defaults: dict[Tier, str] = {}
     witnesses: dict[Name, Witness] = {}
+    services: dict[Name, Service] = {}
 
 
 def read(directory: Path, errors: Errors) -> tuple[Checks | None, Names | None]:
@@ -150,7 +170,7 @@ def read(directory: Path, errors: Errors) -> tuple[Checks | None, Names | None]:
     if file is WRONG or errors.total > before:
         return None, names
     made = {name: module for name, module in modules.items() if module is not None}
-    return Checks(made, file.check_sets, file.defaults, file.witnesses), names
+    return Checks(made, file.check_sets, file.defaults, file.witnesses, file.services), names
 
 
 def _entries(tree: Section, part: str) -> list[tuple[str, Node]]:
@@ -169,14 +189,15 @@ def _names(tree: Section, part: str) -> list[str]:
 
 def _module(name: str, node: Node, errors: Errors) -> Module | None:
     key = f"modules.{name}"
+    if name == PAGE:
+        errors.add(node, key, "another name: that of the evidence from the points' own pages", quoted(name))
     kind = _kind(key, node, errors)
     if kind is None:
         return None
     head = decode(node, _declared(kind.name, kind.params), errors, key)
     if head is WRONG:
         return None
-    layer = head.layer or LAYERS.get(kind.name, Layer.SIGNALLING)
-    return Module(name, kind.bind(getattr(head, kind.name)), head.timeout_s, layer)
+    return Module(name, kind.bind(getattr(head, kind.name)), head.timeout_s, head.layer or kind.layer)
 
 
 def _kind(key: str, node: Node, errors: Errors) -> AnyKind | None:
@@ -187,7 +208,13 @@ def _kind(key: str, node: Node, errors: Errors) -> AnyKind | None:
     text = written[1].text
     if text not in KINDS:
         errors.add(written[1], f"{key}.kind", f"one of {', '.join(KINDS)}", quoted(text), did_you_mean(text, KINDS))
-    return KINDS.get(text)
+        return None
+    kind = KINDS[text]
+    if kind.needs and find_spec(kind.needs) is None:
+        expected = f"a kind that can work here: {text} needs `pip install diemcau[{kind.extra}]`"
+        errors.add(written[1], f"{key}.kind", expected, quoted(text))
+        return None
+    return kind
 
 
 @cache
@@ -211,8 +238,9 @@ def _check_references(tree: Section, errors: Errors) -> None:
         _check_lines(f"check_sets.{name}", find(node, "checks"), modules, errors)
     for tier, node in _entries(tree, "defaults"):
         _check_known(node, f"defaults.{tier}", check_sets, errors)
-    for name, node in _entries(tree, "witnesses"):
-        _check_question(node, f"witnesses.{name}", modules, errors)
+    for part in ("witnesses", "services"):
+        for name, node in _entries(tree, part):
+            _check_question(node, f"{part}.{name}", modules, errors)
 
 
 def _check_lines(key: str, lines: Node, modules: Mapping[str, str], errors: Errors) -> None:
@@ -232,10 +260,11 @@ def _check_question(node: Node, key: str, modules: Mapping[str, str], errors: Er
     _check_known(module, f"{key}.module", list(modules), errors)
     if (
         module is not None
-        and modules.get(module.text) in NEED_PORT
+        and (kind := KINDS.get(modules.get(module.text, ""))) is not None
+        and kind.needs_port
         and not _WITH_PORT.fullmatch(target.text if target else "")
     ):
-        expected = f"a target with a port such as {ADDRESS}:1720, for {module.text} is {modules[module.text]}"
+        expected = f"a target with a port such as {TARGET}:1720, for {module.text} is {modules[module.text]}"
         errors.add(target or node, f"{key}.target", expected, described(target) if target else "none")
 
 

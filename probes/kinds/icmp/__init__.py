@@ -26,7 +26,7 @@ from probes.codecs import icmp
 from probes.kinds.icmp.flights import Flight, Flights
 from probes.kinds.icmp.names import FAMILY, Destination, Names, literal
 from probes.kinds.icmp.sockets import Buffers, IcmpSocket
-from probes.model import Batch, BatchCounters, BatchKind, Check, Emit, Failure, Figure, Measurement, Params
+from probes.model import Batch, BatchCounters, BatchKind, Check, Emit, Failure, Figure, Layer, Measurement, Params
 
 SEND_AT_ONCE = 64
 """Packets sent between two looks at the receive buffer, so that a large launch does not overflow it."""
@@ -390,4 +390,11 @@ def open_batch(params: IcmpParams, emit: Emit) -> Batch:
     return Pinger(params, emit)
 
 
-KIND = BatchKind("icmp", IcmpParams, open_batch, "an IPv4 or IPv6 address, or a host name", FIGURES)
+KIND = BatchKind(
+    "icmp",
+    IcmpParams,
+    open_batch,
+    "an IPv4 or IPv6 address, or a host name",
+    FIGURES,
+    layer=Layer.REACHABLE,
+)
