@@ -16,10 +16,10 @@ import uvloop
 
 from monitor.bench.icmp import checks_of, loopback
 from monitor.bench.peers import quantile
-from monitor.core.model import Ceremony, CheckPolicy, Inventory, Layer, Mode, Phase, Point, Tier
+from monitor.core.model import Ceremony, CheckPolicy, Inventory, Mode, Phase, Point, Tier
 from monitor.core.pipeline import Pipeline
 from probes.engine import Engine
-from probes.model import Check, Histogram, Observation
+from probes.model import Check, Histogram, Layer, Observation
 
 TICK_S = 0.2
 TIMEOUT_S = 1.0

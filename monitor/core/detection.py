@@ -18,8 +18,8 @@ from math import inf, isnan, log, nan, sqrt
 
 import msgspec
 
-from monitor.core.model import Cause, CheckPolicy, CheckState, Layer
-from probes.model import OF_US, Measurement
+from monitor.core.model import Cause, CheckPolicy, CheckState
+from probes.model import OF_US, Layer, Measurement
 
 LOSS_WHEN_DOWN = 0.99
 """A dead point now and then answers: a reply that was forged, or an outage that ends within the test."""
@@ -84,6 +84,8 @@ class CheckStatus(msgspec.Struct):
     """Tests that ended without alarm."""
     last: Measurement | None = None
     last_at: float = -inf
+    answered_at: float = -inf
+    """When the latest probe was sent that was answered."""
 
     llr: float = 0.0
     """The test's log-likelihood ratio; 0 when no test is open."""
@@ -141,6 +143,8 @@ def record(status: CheckStatus, measurement: Measurement, at: float) -> bool:
     status.last_at = at
     status.probes += 1
     status.losses += not measurement.success
+    if measurement.success:
+        status.answered_at = max(status.answered_at, at - measurement.duration_s)
     return measurement.failure not in OF_US
 
 
@@ -228,6 +232,8 @@ def _grade(status: CheckStatus) -> None:
 
 
 def _time(status: CheckStatus, rtt_s: float) -> None:
+    if rtt_s <= 0:  # not timed: the first heartbeat of a page, the platform's word
+        return
     before = status.last_rtt_s
     status.last_rtt_s = rtt_s
     if isnan(before):

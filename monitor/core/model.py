@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import msgspec
 
-from probes.model import Failure
+from probes.model import Failure, Layer
 
 
 class Tier(StrEnum):
@@ -129,13 +129,21 @@ class Inventory(msgspec.Struct, frozen=True):
         return self.districts[code].name if code in self.districts else code
 
 
-class Layer(StrEnum):
-    """What a check proves when it succeeds; each layer needs the one before."""
+class Source(StrEnum):
+    """Where the evidence of a check comes from, and what it is good for."""
 
-    REACHABLE = "reachable"
-    SIGNALLING = "signalling"
-    MEDIA = "media"
-    JOINED = "joined"
+    PROBE = "probe"
+    """We ask the point."""
+    PAGE = "page"
+    """The point's own page tells us, each second, over the connection that it opened."""
+    ROSTER = "roster"
+    """The platform tells who has joined: late by its own time-outs, so it proves nothing but that."""
+    SERVICE = "service"
+    """What all points use: the portal, the broadcast. No point's, and no eye of ours."""
+    WITNESS = "witness"
+    """Something beyond our uplink that answers as long as we see."""
+    GATEWAY = "gateway"
+    """Our own router: its answers prove nothing of the uplink behind it, its silence that we are cut off."""
 
 
 class CheckPolicy(msgspec.Struct, frozen=True):
@@ -143,7 +151,7 @@ class CheckPolicy(msgspec.Struct, frozen=True):
 
     check: str
     point: str
-    """Empty for a witness, which watches our own eyes and no point."""
+    """Empty for a witness, which watches our own eyes and no point, and for a service."""
     layer: Layer
     interval_s: float
     expected_loss_ratio: float = 0.01
@@ -152,6 +160,7 @@ class CheckPolicy(msgspec.Struct, frozen=True):
     """Above it the point is degraded. ITU limit for interactive video: 0.01; a watching village bears more."""
     max_jitter_s: float = 0.2
     """Above it the point is degraded."""
+    source: Source = Source.PROBE
 
 
 class Phase(msgspec.Struct, frozen=True, kw_only=True):
@@ -212,8 +221,12 @@ class Cause(StrEnum):
     LOST_CONNECTION = "lost_connection"
     """No check of the reachable layer answers."""
     LOST_SIGNALLING = "lost_signalling"
-    LOST_MEDIA = "lost_media"
+    LOST_PICTURE = "lost_picture"
+    """The media do not come, or the picture is black or frozen."""
+    LOST_SOUND = "lost_sound"
     NOT_JOINED = "not_joined"
+    POWER_LOST = "power_lost"
+    """The site's electricity failed: it runs on its battery, or fell silent while it did."""
     FLAPPING = "flapping"
     LOSS = "loss"
     JITTER = "jitter"
@@ -221,6 +234,27 @@ class Cause(StrEnum):
     """We ourselves do not see."""
     MERGED = "merged"
     NO_COVERAGE = "no_coverage"
+
+
+class PowerState(StrEnum):
+    """Where a site's electricity comes from."""
+
+    UNKNOWN = "unknown"
+    MAINS = "mains"
+    BATTERY = "battery"
+
+
+class Power(msgspec.Struct, frozen=True):
+    """What was last heard of a site's electricity."""
+
+    state: PowerState = PowerState.UNKNOWN
+    source: str = ""
+    """``ups`` or ``browser``; empty before anything was heard."""
+    since: float = 0.0
+    heard_at: float = 0.0
+    left_s: float | None = None
+    """How long the battery lasts; None where nobody says."""
+    charge_ratio: float | None = None
 
 
 class CheckChanged(msgspec.Struct, frozen=True):
@@ -249,6 +283,16 @@ class PointChanged(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
+class PowerChanged(msgspec.Struct, frozen=True):
+    """A site's electricity comes from elsewhere than before."""
+
+    point: str
+    before: PowerState
+    after: PowerState
+    at: float
+    source: str
+
+
 class PhaseChanged(msgspec.Struct, frozen=True):
     """Another phase is in force: intervals, α and severity with it."""
 
@@ -267,4 +311,4 @@ class BlindnessChanged(msgspec.Struct, frozen=True):
     """Vietnamese, for people."""
 
 
-Happening = CheckChanged | PointChanged | PhaseChanged | BlindnessChanged
+Happening = CheckChanged | PointChanged | PowerChanged | PhaseChanged | BlindnessChanged

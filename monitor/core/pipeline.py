@@ -11,7 +11,7 @@ from math import isfinite
 import msgspec
 
 from monitor.core import detection, verdict
-from monitor.core.blindness import Sight
+from monitor.core.blindness import Blindness, Sight
 from monitor.core.detection import CheckStatus
 from monitor.core.history import Bin, History
 from monitor.core.model import (
@@ -23,17 +23,22 @@ from monitor.core.model import (
     CheckState,
     Happening,
     Inventory,
-    Layer,
     PhaseChanged,
     Point,
     PointChanged,
     PointState,
+    Power,
+    PowerChanged,
+    Source,
     Tier,
 )
 from monitor.core.phases import phase_at
+from monitor.core.power import Reading, hear, reading_of_ups
 from monitor.core.readiness import Readiness, Tally
+from monitor.core.roster import Register
 from monitor.core.shared_fate import SharedFate
-from probes.model import Observation
+from monitor.core.verdict import Layers
+from probes.model import Failure, Layer, Measurement, Observation
 
 SILENT_INTERVALS = 5
 """A check that has reported nothing, not even a loss, for so many of its intervals is unknown."""
@@ -44,7 +49,28 @@ CLOCK_BACK_S = 1.0
 """A step back of the clock by more than this moves every instant that is kept."""
 STALL_S = 10.0
 """Ticks further apart than this: the process was held up, and its silence says nothing of the checks."""
-BLIND_REASON = "không nhận được trả lời nào từ bên ngoài, kể cả từ các điểm làm chứng"
+BLIND_REASONS = {
+    Blindness.SILENCE: "không nhận được trả lời nào từ bên ngoài, kể cả từ các điểm làm chứng",
+    Blindness.UPLINK: "bộ định tuyến của hệ thống giám sát còn trả lời, phía ngoài thì không: đứt đường truyền ra",
+    Blindness.LOSSY: "đường truyền của chính hệ thống giám sát mất gói nhiều: các điểm làm chứng cũng bị mất gói",
+    Blindness.STRAIN: "máy chủ giám sát quá tải, không theo kịp các phép đo",
+}
+LAG_S = 0.25
+"""A loop held up for longer than this has its own silence to answer for."""
+STRAIN_BEFORE_S = 0.5
+"""What was sent so shortly before a strain was noticed may have been lost to it."""
+VOUCHES = frozenset({Source.PROBE, Source.PAGE, Source.SERVICE, Source.WITNESS})
+"""Whose answers prove that our uplink works."""
+NOT_JOINED = "not in the room"
+
+
+class Strain(msgspec.Struct, frozen=True):
+    """How well we keep up, counted since the start by the loop and the engine."""
+
+    lag_s: float = 0.0
+    """How late the loop is now."""
+    dropped: int = 0
+    """Packets that our own kernel dropped."""
 
 
 class PointStatus(msgspec.Struct):
@@ -56,6 +82,10 @@ class PointStatus(msgspec.Struct):
     cause: Cause
     since: float
     detail: str = ""
+    layers: Layers = {}
+    power: Power = Power()
+    contested_until: float | None = None
+    """When to judge again, for a check that was not heard since another one fell."""
     seen: verdict.Verdict | None = None
     """What was shown before blindness, with its own ``since``, to come back to."""
 
@@ -71,6 +101,8 @@ class Pipeline:
         self.strays = 0
         """Observations of a check that is not, or no longer, configured, or at no instant at all."""
         self._sight = Sight()
+        self._strain = Strain()
+        self._contested: set[str] = set()
         self._waiting: deque[Observation] = deque()
         """Losses of which it cannot be told yet whether they were sighted; the oldest first."""
         self._checks: dict[str, CheckStatus] = {}
@@ -93,7 +125,7 @@ class Pipeline:
     @property
     def blind_reason(self) -> str:
         """Why, for people; empty while we see."""
-        return BLIND_REASON if self._sight.blind else ""
+        return BLIND_REASONS[self._sight.reason] if self._sight.blind else ""
 
     @property
     def points(self) -> Mapping[str, PointStatus]:
@@ -123,18 +155,35 @@ class Pipeline:
         happened = self._take(observation)
         return self._told(happened) if happened else happened
 
-    def tick(self, now: float) -> list[Happening]:
+    def hear_power(self, point_id: str, reading: Reading) -> list[Happening]:
+        """A word on a site's electricity, from its page; what happened because of it."""
+        status = self._points.get(point_id)
+        happened = self._powered(status, reading) if status is not None else []
+        return self._told(happened) if happened else happened
+
+    def leave(self, check_id: str, at: float) -> list[Happening]:
+        """A page was closed in an orderly way: its check says nothing any more."""
+        status = self._checks.get(check_id)
+        if status is None or status.state is CheckState.UNKNOWN:
+            return []
+        return self._told(self._forget(status, at))
+
+    def tick(self, now: float, strain: Strain | None = None) -> list[Happening]:
         """Let time pass: phases, waiting losses, blindness, silence. Wants to be called several times a second."""
         happened: list[Happening] = []
         passed, self._now = now - self._now, now
+        if strain is not None:
+            self._feel(strain, now)
         if passed < -CLOCK_BACK_S:
             self._shift(passed)
         elif passed > STALL_S:
             self._grace_until = now + STALL_S
         happened += self._change_phase(now)
         happened += self._judge_waiting(now)
-        if self._sight.doubted(now):
-            happened += self._lose_sight(now)
+        if (doubt := self._sight.doubted(now)) is not None:
+            happened += self._lose_sight(doubt, now)
+        for point_id in [each for each in self._contested if self._due(each, now)]:
+            happened += self._judge(point_id, now)
         happened += self._sweep(max(0.0, min(passed, SWEEP_S)), now)
         return self._told(happened) if happened else happened
 
@@ -171,9 +220,13 @@ class Pipeline:
         self._order = list(self._checks.values())
         self._cursor = 0
         self._grace_until = now + SILENT_AT_LEAST_S
-        self._sight.checks = len(self._order)
-        self._sight.witnesses = sum(not check.policy.point for check in self._order)
+        self._sight.checks = sum(map(_is_eye, self._order))
+        self._sight.witnesses = sum(check.policy.source is Source.WITNESS for check in self._order)
+        self._sight.testimony.clear()
         self._expect_answers()
+        self._register = Register(inventory)
+        self._rosters = _rosters(self._order)
+        self._contested.clear()
         probed = {policy.point for policy in (check.policy for check in self._order) if policy.point}
         self._fate = SharedFate(inventory, [inventory.points[point_id] for point_id in sorted(probed)])
         self._seat_points(old_points, now)
@@ -206,8 +259,10 @@ class Pipeline:
             self._seat(point, tuple(ours[point.id]), old.get(point.id), now)
 
     def _seat(self, point: Point, checks: tuple[CheckStatus, ...], old: PointStatus | None, now: float) -> None:
-        now_seen = verdict.judge(point, checks, blind=self.blind)
-        status = PointStatus(point, checks, now_seen.state, now_seen.cause, now_seen.since or now, now_seen.detail)
+        power = old.power if old is not None else Power()
+        seen = verdict.judge(point, checks, blind=self.blind, now=now, power=power)
+        status = PointStatus(point, checks, seen.state, seen.cause, seen.since or now, seen.detail, seen.layers, power)
+        self._contest(status, seen)
         if old is not None and (old.state, old.cause) == (status.state, status.cause):
             status.since, status.seen = old.since, old.seen
         self._points[point.id] = status
@@ -225,6 +280,8 @@ class Pipeline:
             return []
         if not detection.record(status, measurement, at):
             return []
+        if status.policy.source in (Source.WITNESS, Source.GATEWAY):
+            self._testify(status, observation)
         if measurement.success:
             return self._answered(status, observation)
         if not self._sight.blind:
@@ -238,7 +295,12 @@ class Pipeline:
     def _answered(self, status: CheckStatus, observation: Observation) -> list[Happening]:
         at, measurement = observation.observed_at, observation.measurement
         sent_at = at - measurement.duration_s
-        happened = self._regain(at) if self._sight.saw(sent_at) else []
+        vouches = status.policy.source in VOUCHES
+        happened = self._regain(at) if vouches and self._sight.saw(sent_at) else []
+        if status.policy.layer is Layer.POWER:
+            happened += self._heard_ups(status, observation)
+        if observation.check in self._rosters:
+            happened += self._call_roll(observation)
         if status.policy.layer is Layer.REACHABLE and status.policy.point:
             self._fate.answered(status.policy.point, sent_at)
         self._history.add(self._columns[observation.check], at, measurement.duration_s)
@@ -276,6 +338,8 @@ class Pipeline:
 
     def _changed(self, status: CheckStatus, before: CheckState, at: float) -> CheckChanged:
         self._sight.rate += _answers_of(status, status.state) - _answers_of(status, before)
+        if status.policy.source is Source.PAGE:
+            self._sight.checks += (status.state is not CheckState.UNKNOWN) - (before is not CheckState.UNKNOWN)
         failure = status.last.failure if status.last else None
         detail = status.last.detail if status.last else ""
         policy = status.policy
@@ -285,7 +349,9 @@ class Pipeline:
         if not point_id:
             return []
         status = self._points[point_id]
-        found = verdict.judge(status.point, status.checks, blind=self.blind)
+        found = verdict.judge(status.point, status.checks, blind=self.blind, now=at, power=status.power)
+        status.layers = found.layers
+        self._contest(status, found)
         if found.state is status.state and found.cause is status.cause:
             status.detail = found.detail
             return []
@@ -302,6 +368,54 @@ class Pipeline:
         self._counts[status.point.tier, status.point.district_code or "", status.state] += 1
         self._tally.place(status.point, status.state, status.since)
         return [PointChanged(point_id, before, status.state, status.cause, at, status.since, status.detail)]
+
+    def _contest(self, status: PointStatus, found: verdict.Verdict) -> None:
+        """Remember that a point is to be judged again, if it is."""
+        status.contested_until = found.contested_until
+        if found.contested_until is None:
+            self._contested.discard(status.point.id)
+        else:
+            self._contested.add(status.point.id)
+
+    def _due(self, point_id: str, now: float) -> bool:
+        until = self._points[point_id].contested_until
+        return until is not None and until <= now
+
+    def _heard_ups(self, status: CheckStatus, observation: Observation) -> list[Happening]:
+        point = self._points.get(status.policy.point)
+        reading = reading_of_ups(observation.measurement, observation.observed_at)
+        return self._powered(point, reading) if point is not None and reading is not None else []
+
+    def _powered(self, status: PointStatus, reading: Reading) -> list[Happening]:
+        before, status.power = status.power.state, hear(status.power, reading)
+        if status.power.state is before:
+            return []
+        point_id, after = status.point.id, status.power.state
+        return [
+            PowerChanged(point_id, before, after, reading.at, status.power.source),
+            *self._judge(point_id, reading.at),
+        ]
+
+    def _call_roll(self, observation: Observation) -> list[Happening]:
+        """The platform has told who has joined: an answer, or the lack of one, for each point."""
+        joined = self._register.joined(observation.measurement.names)
+        happened: list[Happening] = []
+        for status in self._rosters[observation.check]:
+            there = status.policy.point in joined
+            found = Measurement(True, 0.0) if there else Measurement(False, 0.0, Failure.STATUS, NOT_JOINED)
+            happened += self._take(msgspec.structs.replace(observation, check=status.policy.check, measurement=found))
+        return happened
+
+    def _testify(self, status: CheckStatus, observation: Observation) -> None:
+        sent_at = observation.observed_at - observation.measurement.duration_s
+        gateway = status.policy.source is Source.GATEWAY
+        self._sight.testify(observation.check, sent_at, lost=not observation.measurement.success, gateway=gateway)
+
+    def _feel(self, strain: Strain, now: float) -> None:
+        """What the loop and the kernel say of ourselves."""
+        dropped, self._strain = strain.dropped > self._strain.dropped, strain
+        if dropped or strain.lag_s > LAG_S:
+            self._sight.strain(now - strain.lag_s - STRAIN_BEFORE_S, now)
 
     def _change_phase(self, now: float) -> list[Happening]:
         phase = phase_at(self.ceremony, now)
@@ -327,13 +441,13 @@ class Pipeline:
                 happened += self._lost(status, observation)
         return happened
 
-    def _lose_sight(self, now: float) -> list[Happening]:
-        self._sight.lose()
+    def _lose_sight(self, doubt: Blindness, now: float) -> list[Happening]:
+        self._sight.lose(doubt)
         self._fate.forget()
         for status in self._order:
             detection.abandon(status)
         since = self._sight.since
-        happened: list[Happening] = [BlindnessChanged(blind=True, at=now, since=since, reason=BLIND_REASON)]
+        happened: list[Happening] = [BlindnessChanged(blind=True, at=now, since=since, reason=BLIND_REASONS[doubt])]
         for point_id in self._points:
             happened += self._judge(point_id, now)
         return happened
@@ -365,16 +479,20 @@ class Pipeline:
             and now > self._grace_until
             and not self.blind
         ):
-            before = status.state
-            detection.forget(status, now)
-            return [self._changed(status, before, now), *self._judge(status.policy.point, now)]
+            return self._forget(status, now)
         return self._judge(status.policy.point, now) if changed else []
+
+    def _forget(self, status: CheckStatus, now: float) -> list[Happening]:
+        before = status.state
+        detection.forget(status, now)
+        return [self._changed(status, before, now), *self._judge(status.policy.point, now)]
 
     def _shift(self, by_s: float) -> None:
         """The clock was set back: move what is remembered with it, or everything new would look late."""
         for check in self._order:
             check.last_at += by_s
             check.since += by_s
+            check.answered_at += by_s
             check.test_sent_at += by_s
         self._sight.shift(by_s)
         self._waiting.clear()
@@ -387,5 +505,24 @@ class Pipeline:
 
 
 def _answers_of(status: CheckStatus, state: CheckState) -> float:
-    """Answers a second to be expected of a check in this state."""
-    return 1 / status.policy.interval_s if state is CheckState.UP else 0.0
+    """Answers a second that prove our uplink, to be expected of a check in this state."""
+    return 1 / status.policy.interval_s if state is CheckState.UP and status.policy.source in VOUCHES else 0.0
+
+
+def _is_eye(status: CheckStatus) -> bool:
+    """Whether a check may vouch for our sight; a page does once it has been heard."""
+    source = status.policy.source
+    return source in VOUCHES and (source is not Source.PAGE or status.state is not CheckState.UNKNOWN)
+
+
+def _rosters(checks: Iterable[CheckStatus]) -> dict[str, list[CheckStatus]]:
+    """Checks that the platform answers for the points, by the check that asks the platform: of the same module."""
+    by_module: dict[str, list[CheckStatus]] = {}
+    asking: dict[str, str] = {}
+    for status in checks:
+        module = status.policy.check.rpartition("/")[2]
+        if status.policy.source is Source.ROSTER:
+            by_module.setdefault(module, []).append(status)
+        elif status.policy.source is Source.SERVICE:
+            asking[module] = status.policy.check
+    return {asking[module]: answered for module, answered in by_module.items() if module in asking}

@@ -12,16 +12,16 @@ from monitor.core.model import (
     District,
     Happening,
     Inventory,
-    Layer,
     Mode,
     Node,
     NodeKind,
     Phase,
     Point,
+    Source,
     Tier,
 )
 from monitor.core.pipeline import Pipeline
-from probes.model import Failure, Measurement, Observation
+from probes.model import Failure, Layer, Measurement, Observation
 
 START = 1_746_660_000.0
 
@@ -37,7 +37,7 @@ class Province:
         self.inventory = inventory(self.names)
         self.policies = [CheckPolicy(f"{n}/icmp", n, Layer.REACHABLE, interval_s) for n in self.names]
         if witness:
-            self.policies.append(CheckPolicy("witness:gateway/icmp", "", Layer.REACHABLE, 0.2))
+            self.policies.append(CheckPolicy("witness:gateway/icmp", "", Layer.REACHABLE, 0.2, source=Source.WITNESS))
         self.ceremony = ceremony(interval_s)
         self.pipeline = Pipeline(self.inventory, self.ceremony, self.policies, self.now)
 

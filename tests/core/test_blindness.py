@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.core.blindness import AFTER_S, BUCKET_S, NEAR_AT_LEAST_S, NEAR_AT_MOST_S, Sight
+from monitor.core.blindness import AFTER_S, BUCKET_S, NEAR_AT_LEAST_S, NEAR_AT_MOST_S, Blindness, Sight
 
 
 def dense(*, gap: tuple[float, float] = (0.0, 0.0)) -> Sight:
@@ -60,7 +60,7 @@ def test_blind_after_a_second_without_an_answer() -> None:
         sight.miss(check, 110.1)
     assert not sight.doubted(110.9)
     assert sight.doubted(111.1)
-    sight.lose()
+    sight.lose(Blindness.SILENCE)
     assert (sight.blind, sight.since) == (True, 110.1)
 
 
@@ -68,7 +68,7 @@ def test_a_few_answers_end_blindness_and_late_ones_do_not() -> None:
     sight = dense()
     for check in ("a", "b", "c"):
         sight.miss(check, 110.1)
-    sight.lose()
+    sight.lose(Blindness.SILENCE)
     assert not any(sight.saw(110.05) for _ in range(50))
     assert [sight.saw(120.0 + step / 10) for step in range(5)] == [False] * 4 + [True]
 
@@ -99,3 +99,84 @@ def test_agrees_with_a_search_through_all_answers(answers: list[int], lost: int,
     before = any_in(sent_at - near_s - BUCKET_S, sent_at - BUCKET_S)
     after = any_in(sent_at + AFTER_S, sent_at + AFTER_S + near_s)
     assert sight.sighted(sent_at) == (before and (after or near_s > 1.0))
+
+
+def asked(sight: Sight, name: str, start: float, end: float, *, lost: int = 0, gateway: bool = False) -> None:
+    """A witness asked five times a second; the last ``lost`` of its probes were lost."""
+    times = [start + step / 5 for step in range(round((end - start) * 5))]
+    for number, sent_at in enumerate(times):
+        sight.testify(name, sent_at, lost=number >= len(times) - lost, gateway=gateway)
+
+
+def test_while_most_witnesses_lose_a_loss_is_no_evidence() -> None:
+    """An uplink that is torn: others are answered before and after, and a third of everything is lost."""
+    sight = dense()
+    asked(sight, "vnpt", 104.0, 106.0, lost=3)
+    asked(sight, "other", 104.0, 106.0, lost=2)
+    asked(sight, "centre", 104.0, 106.0)
+    assert not sight.sighted(105.5)
+    assert sight.sighted(103.0)
+
+
+def test_one_carriers_resolver_may_fall_with_its_carrier() -> None:
+    sight = dense()
+    asked(sight, "vnpt", 104.0, 106.0, lost=8)
+    asked(sight, "other", 104.0, 106.0)
+    asked(sight, "centre", 104.0, 106.0)
+    assert sight.sighted(105.5)
+
+
+def test_a_gateway_that_loses_is_ours_by_itself() -> None:
+    sight = dense()
+    asked(sight, "gateway", 104.0, 106.0, lost=3, gateway=True)
+    asked(sight, "other", 104.0, 106.0)
+    assert not sight.sighted(105.5)
+
+
+def test_a_witness_long_dead_among_the_living_is_not_counted() -> None:
+    sight = dense()
+    asked(sight, "gone", 101.0, 109.0, lost=40)
+    assert sight.sighted(108.5)
+
+
+def test_a_chance_loss_of_a_witness_says_nothing() -> None:
+    sight = dense()
+    asked(sight, "vnpt", 104.0, 106.0, lost=1)
+    assert sight.sighted(105.5)
+
+
+def test_a_torn_uplink_makes_blind_after_a_second_and_peace_ends_it() -> None:
+    """Though answers come in all the time."""
+    sight = dense()
+    asked(sight, "vnpt", 108.0, 111.5, lost=7)
+    for number, check in enumerate(("a", "b", "c")):
+        sight.miss(check, 110.2 + number / 10)
+        sight.saw(111.0)
+    assert sight.doubted(111.0) is None
+    assert sight.doubted(111.3) is Blindness.LOSSY
+    sight.lose(Blindness.LOSSY)
+    assert sight.since == 110.2
+    assert not any(sight.saw(111.3 + step / 100) for step in range(20))
+    asked(sight, "vnpt", 111.5, 116.0)
+    assert any(sight.saw(114.0 + step / 100) for step in range(20))
+
+
+def test_a_silent_uplink_behind_a_gateway_that_answers_is_named() -> None:
+    sight = dense()
+    asked(sight, "gateway", 105.0, 112.0, gateway=True)
+    for check in ("a", "b", "c"):
+        sight.miss(check, 110.1)
+    assert sight.doubted(111.5) is Blindness.UPLINK
+
+
+def test_what_was_lost_under_strain_says_nothing_and_lasting_strain_makes_blind() -> None:
+    """Unless it lasts, nothing is said of ourselves."""
+    sight = dense()
+    sight.strain(104.0, 104.5)
+    assert not sight.sighted(104.2)
+    assert sight.sighted(103.9)
+    assert sight.sighted(104.6)
+    assert sight.doubted(104.5) is None
+    for step in range(30):
+        sight.strain(105.0 + step / 10, 105.4 + step / 10)
+    assert sight.doubted(108.2) is Blindness.STRAIN

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from monitor.core import detection
 from monitor.core.detection import CheckStatus, Hold
-from monitor.core.model import Cause, CheckPolicy, CheckState, Layer
-from probes.model import Failure, Measurement
+from monitor.core.model import Cause, CheckPolicy, CheckState
+from probes.model import Failure, Layer, Measurement
 
 LIVE = detection.threshold(1e-6)
 ANSWER = Measurement(True, 0.01)

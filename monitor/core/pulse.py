@@ -1,0 +1,144 @@
+"""Heartbeats of the points' own pages, made into observations: evidence equal to probes. Pure.
+
+A page beats once a second; each beat is an answered probe of the check ``<point>/page``. A beat that is overdue is a
+lost one, and as long as the silence lasts there is another loss each ``slot``, as a confirm burst has for a probe: on
+a clean line a point whose page falls silent is down after three of them, some two seconds after its last beat. The slot
+widens with the line's own unevenness (four mean deviations of the time between beats, as RFC 6298 section 2 has
+it for retransmission), for a beat that a mobile line delivers late was not lost. A silence that has lasted is heard
+of once a second.
+
+A page that is closed in an orderly way takes its evidence with it: nothing is known then, and nobody is accused. When
+we ourselves were held up, what is overdue is not yet believed to be.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+
+import msgspec
+
+from probes.model import Failure, Measurement, Observation
+
+BEAT_S = 1.0
+"""How often a page beats."""
+SLOT_AT_LEAST_S = 0.4
+SLOT_AT_MOST_S = 2.0
+DEVIATIONS = 4.0
+DEVIATION_GAIN = 1 / 8
+PATIENCE_LOSSES = 20
+"""After so many losses in a row the silence is told of only once a second."""
+HELD_UP_S = 0.5
+"""Looks at the clock further apart than this: the beats are waiting in our own buffers."""
+UNTOLD = "no heartbeat from the point's page"
+
+
+class Beat(msgspec.Struct, frozen=True):
+    """What a page says of itself in one heartbeat; None where its browser does not tell."""
+
+    rtt_s: float | None = None
+    """The last round trip that it measured; None before the first."""
+    jitter_s: float | None = None
+    loss_ratio: float | None = None
+    """Of its last 60 beats, those not answered within a second."""
+    charging: bool | None = None
+    charge_ratio: float | None = None
+    discharging_s: float | None = None
+    visible: bool = True
+
+
+class Pulse(msgspec.Struct):
+    """The pages of one point that are open."""
+
+    last_at: float
+    sessions: dict[str, float]
+    """Session → its last beat."""
+    deviation_s: float = 0.0
+    lost: int = 0
+    """Losses since the last beat."""
+    next_loss_at: float = 0.0
+    beat: Beat = Beat()
+    """The last one."""
+
+    @property
+    def slot_s(self) -> float:
+        """How much later than expected counts as lost."""
+        return min(SLOT_AT_MOST_S, max(SLOT_AT_LEAST_S, DEVIATIONS * self.deviation_s))
+
+
+class Pulses:
+    """Every point whose page is open, or fell silent."""
+
+    def __init__(self, vantage: str) -> None:
+        self._vantage = vantage
+        self._pulses: OrderedDict[str, Pulse] = OrderedDict()
+        """The one that was heard least lately first."""
+        self._looked_at: float | None = None
+
+    def __getitem__(self, point_id: str) -> Pulse:
+        """The pulse of a point. Raises KeyError where no page is, or was, open."""
+        return self._pulses[point_id]
+
+    def get(self, point_id: str) -> Pulse | None:
+        """The pulse of a point; None where no page is, or was, open."""
+        return self._pulses.get(point_id)
+
+    @property
+    def sessions(self) -> int:
+        """How many pages are open, those included that fell silent."""
+        return sum(len(pulse.sessions) for pulse in self._pulses.values())
+
+    def beat(self, point_id: str, session: str, beat: Beat, now: float) -> Observation:
+        """A heartbeat arrived."""
+        pulse = self._pulses.get(point_id)
+        if pulse is None:
+            pulse = self._pulses[point_id] = Pulse(now, {})
+        elif session in pulse.sessions:
+            late_s = abs(now - pulse.sessions[session] - BEAT_S)
+            if pulse.lost <= PATIENCE_LOSSES:  # what an outage lasted says nothing of how even the line is
+                pulse.deviation_s += (min(late_s, SLOT_AT_MOST_S) - pulse.deviation_s) * DEVIATION_GAIN
+        pulse.sessions[session] = pulse.last_at = now
+        pulse.beat, pulse.lost = beat, 0
+        pulse.next_loss_at = now + BEAT_S + pulse.slot_s
+        self._pulses.move_to_end(point_id)
+        return self._observation(point_id, now, Measurement(True, beat.rtt_s or 0.0))
+
+    def leave(self, point_id: str, session: str) -> bool:
+        """A page was closed in an orderly way; true when it was the point's last."""
+        pulse = self._pulses.get(point_id)
+        if pulse is None or pulse.sessions.pop(session, None) is None or pulse.sessions:
+            return False
+        del self._pulses[point_id]
+        return True
+
+    def overdue(self, now: float) -> Iterator[Observation]:
+        """Losses since the last look; wants to be called several times a second."""
+        before, self._looked_at = self._looked_at, now
+        held_up = before is not None and not 0 <= now - before <= HELD_UP_S
+        for point_id, pulse in self._pulses.items():
+            if pulse.last_at + BEAT_S + SLOT_AT_LEAST_S > now:
+                if pulse.last_at > now + BEAT_S:  # the clock was set back
+                    pulse.last_at, pulse.next_loss_at = now, now + BEAT_S + pulse.slot_s
+                    continue
+                break
+            if held_up:
+                pulse.next_loss_at = max(pulse.next_loss_at, now + pulse.slot_s)
+            elif now >= pulse.next_loss_at:
+                yield self._lost(point_id, pulse, now)
+
+    def keep(self, point_ids: "set[str]") -> None:
+        """Forget points that are not monitored any more."""
+        for point_id in [known for known in self._pulses if known not in point_ids]:
+            del self._pulses[point_id]
+
+    def _lost(self, point_id: str, pulse: Pulse, now: float) -> Observation:
+        pulse.lost += 1
+        slot_s = pulse.slot_s if pulse.lost < PATIENCE_LOSSES else BEAT_S
+        pulse.next_loss_at = now + slot_s
+        return self._observation(point_id, now, Measurement(False, pulse.slot_s, Failure.TIMEOUT, UNTOLD))
+
+    def _observation(self, point_id: str, now: float, measurement: Measurement) -> Observation:
+        return Observation(check_of(point_id), now, self._vantage, measurement)
+
+
+def check_of(point_id: str) -> str:
+    """The id of the check that a point's page answers."""
+    return f"{point_id}/page"

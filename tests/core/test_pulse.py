@@ -1,0 +1,114 @@
+"""Heartbeats of the points' own pages."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.core.pulse import BEAT_S, SLOT_AT_LEAST_S, SLOT_AT_MOST_S, Beat, Pulses
+
+BEAT = Beat(rtt_s=0.02)
+
+
+def beating(seconds: int, *, start: float = 100.0) -> Pulses:
+    pulses = Pulses("here")
+    for second in range(seconds):
+        pulses.beat("p", "s", BEAT, start + second)
+        assert not list(pulses.overdue(start + second + 0.1))
+    return pulses
+
+
+def losses(pulses: Pulses, start: float, end: float) -> list[float]:
+    """Instants at which a loss was told, looking ten times a second."""
+    times = [start + step / 10 for step in range(round((end - start) * 10))]
+    return [observation.observed_at for now in times for observation in pulses.overdue(now)]
+
+
+def test_a_beat_is_an_answered_probe() -> None:
+    found = Pulses("here").beat("p", "s", BEAT, 100.0)
+    assert (found.check, found.observed_at, found.measurement.success) == ("p/page", 100.0, True)
+    assert found.measurement.duration_s == 0.02
+
+
+def test_a_beat_without_a_round_trip_is_not_timed() -> None:
+    assert Pulses("here").beat("p", "s", Beat(), 100.0).measurement.duration_s == 0.0
+
+
+def test_three_losses_within_two_and_a_half_seconds_of_the_last_beat() -> None:
+    """So many decide on a clean line, and the board is to show it within three."""
+    pulses = beating(5)
+    told = losses(pulses, 104.1, 107.0)
+    assert told[0] >= 104.0 + BEAT_S + SLOT_AT_LEAST_S
+    assert told[2] <= 106.5
+
+
+def test_a_long_silence_is_told_once_a_second() -> None:
+    pulses = beating(3)
+    told = losses(pulses, 102.1, 200.0)
+    assert 180 - 160 - 1 <= len([at for at in told if 160 <= at < 180]) <= 21
+
+
+def test_an_uneven_line_is_given_more_time() -> None:
+    pulses = Pulses("here")
+    at = 100.0
+    for number in range(40):
+        at += 0.6 if number % 2 else 1.4
+        pulses.beat("p", "s", BEAT, at)
+    assert SLOT_AT_LEAST_S < pulses["p"].slot_s <= SLOT_AT_MOST_S
+    assert not losses(pulses, at, at + BEAT_S + SLOT_AT_LEAST_S + 0.3)
+
+
+def test_one_open_page_of_two_is_enough() -> None:
+    pulses = beating(2)
+    for second in range(5):
+        pulses.beat("p", "phone", BEAT, 102.0 + second)
+        assert not list(pulses.overdue(102.5 + second))
+    assert not pulses.leave("p", "s")
+    assert pulses.leave("p", "phone")
+    assert not losses(pulses, 107.0, 120.0)
+
+
+def test_a_page_that_is_closed_takes_its_evidence_with_it() -> None:
+    pulses = beating(3)
+    assert pulses.leave("p", "s")
+    assert not pulses.leave("p", "s")
+    assert not losses(pulses, 103.0, 110.0)
+    assert pulses.sessions == 0
+
+
+def test_when_we_were_held_up_nobody_is_overdue_yet() -> None:
+    """Five seconds without a look at the clock: the beats are waiting in our buffers."""
+    pulses = beating(3)
+    assert not list(pulses.overdue(107.0))
+    assert list(pulses.overdue(107.2)) == []
+    assert losses(pulses, 107.3, 108.0)
+
+
+def test_a_clock_set_back_loses_nothing_and_accuses_nobody() -> None:
+    pulses = beating(3)
+    assert not list(pulses.overdue(50.0))
+    pulses.beat("p", "s", BEAT, 50.2)
+    assert not losses(pulses, 50.2, 51.2)
+    assert losses(pulses, 51.2, 53.0)
+
+
+def test_points_that_are_gone_are_forgotten() -> None:
+    pulses = beating(2)
+    pulses.keep(set())
+    assert pulses.get("p") is None
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("xy"), st.floats(0, 3), st.booleans()), max_size=60))
+def test_whatever_comes_sessions_are_counted_and_losses_have_their_point(
+    events: list[tuple[str, str, float, bool]],
+) -> None:
+    pulses, now, open_now = Pulses("here"), 100.0, set[tuple[str, str]]()
+    for point_id, session, passed, leaves in events:
+        now += passed
+        told = {observation.check for observation in pulses.overdue(now)}
+        assert told <= {f"{point}/page" for point, _ in open_now}
+        if leaves:
+            pulses.leave(point_id, session)
+            open_now.discard((point_id, session))
+        else:
+            pulses.beat(point_id, session, BEAT, now)
+            open_now.add((point_id, session))
+        assert pulses.sessions == len(open_now)
