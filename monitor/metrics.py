@@ -1,4 +1,4 @@
-"""State → Prometheus text exposition (format 0.0.4). Metric names and help texts stand here, and only here.
+"""State → Prometheus text exposition (format 0.0.4). Metric names and help texts stand here, and in kinds' figures.
 
 Names of probes are blackbox_exporter's, so that its dashboards and rules work. ``instance`` is a point's id and
 ``check`` the module that asked; what is fixed about a point stands on ``point_info`` alone, to be joined.
@@ -20,9 +20,10 @@ import msgspec
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
 
 from monitor.core.detection import CheckStatus
-from monitor.core.model import Inventory, Point, PointState
+from monitor.core.model import CheckState, Inventory, Point, PointState, Power, PowerState
 from monitor.core.pipeline import Pipeline, PointStatus
-from probes.model import EngineCounters, Histogram
+from monitor.core.quality import mos_of
+from probes.model import EngineCounters, Figure, Histogram
 
 T = TypeVar("T")
 
@@ -45,7 +46,7 @@ class Family(msgspec.Struct, frozen=True):
 
 
 FAMILIES: dict[str, Family] = {}
-"""All metrics of ours, in the order of the text."""
+"""All metrics of ours, in the order of the text; behind them come the figures that kinds of probes declare."""
 
 
 def _gauge(name: str, words: str) -> str:
@@ -70,21 +71,20 @@ DNS_LOOKUP = _gauge("probe_dns_lookup_time_seconds", "How long the last probe wa
 ICMP_PHASES = _gauge("probe_icmp_duration_seconds", "How long the last ICMP probe spent in each phase.")
 HTTP_PHASES = _gauge("probe_http_duration_seconds", "How long the last HTTP probe spent in each phase.")
 OTHER_PHASES = _gauge("probe_phase_duration_seconds", "How long the last probe of any other kind spent in each phase.")
-_gauge("probe_ip_protocol", "Version of the IP protocol that was used, 4 or 6.")
-_gauge("probe_http_status_code", "Status code of the HTTP answer, the last one behind redirects.")
-_gauge("probe_http_content_length", "Length of the body of the HTTP answer, in bytes.")
-_gauge("probe_ssl_earliest_cert_expiry", "When the first certificate presented runs out, Unix time in seconds.")
-_gauge("probe_icmp_error_type", "Type of the ICMP error that answered the probe; absent where none did.")
-_gauge("probe_icmp_error_code", "Code of the ICMP error that answered the probe; absent where none did.")
 RTT = _gauge("probe_rtt_seconds", "Round trip, a moving average over the answers of a check.")
 JITTER = _gauge("probe_jitter_seconds", "Variation of the round trip from answer to answer, a moving average.")
 LOSS = _gauge("probe_loss_ratio", "Share of recent probes that were lost; 1 while the check is down.")
 ATTEMPTS = _counter("probe_attempts_total", "Probes of which the outcome is known.")
 LOSSES = _counter("probe_losses_total", "Probes that did not succeed.")
+ANSWERED_AT = _gauge("probe_last_answer_timestamp_seconds", "When the latest probe was sent that was answered.")
 
 # Of each point: label instance.
 POINT_INFO = _gauge("point_info", "What is fixed about a point; always 1.")
 POINT_UP = _gauge("diemcau_point_up", "1 while a point is up or degraded, 0 while down; absent while not known.")
+POINT_LAYER = _gauge("diemcau_point_layer_up", "1 while a layer of a point is sound, 0 while broken; absent unheard.")
+POINT_MOS = _gauge("diemcau_point_mos", "Mean opinion score of a conversation over the line, 1 to 4.5 (ITU-T G.107).")
+POINT_BATTERY = _gauge("diemcau_point_on_battery", "1 while a site is on battery, 0 on mains; absent unheard.")
+BATTERY_LEFT = _gauge("diemcau_point_battery_left_seconds", "How long the battery lasts, as UPS or browser say.")
 
 # Of the province.
 POINTS = _gauge("diemcau_points", "Points by state.")
@@ -95,7 +95,8 @@ PHASE = _gauge("diemcau_phase_info", "The phase of the day that is in force; alw
 REPORT_AT = _gauge("diemcau_report_deadline_timestamp_seconds", "When the count of points is owed.")
 BEGINS_AT = _gauge("diemcau_ceremony_start_timestamp_seconds", "When the ceremony begins.")
 BLIND = _gauge("diemcau_blind", "1 while the monitor itself does not see, and says nothing about points.")
-HAPPENINGS = _counter("diemcau_happenings_total", "Changes of checks, points, phase and sight.")
+PAGES = _gauge("diemcau_pages_open", "Points' own pages that are open, silent ones included.")
+HAPPENINGS = _counter("diemcau_happenings_total", "Changes of checks, points, power, phase and sight.")
 STALE = _counter("diemcau_observations_stale_total", "Observations that came twice or late, and were not believed.")
 STRAY = _counter("diemcau_observations_stray_total", "Observations of checks that are not configured.")
 
@@ -132,6 +133,7 @@ BUILD = _gauge("diemcau_build_info", "Version of this program and of its Python;
 
 PHASED = {"icmp": ICMP_PHASES, "http": HTTP_PHASES}
 """Kind → where its phases go."""
+LAYER_UP = {CheckState.UP: 1, CheckState.DOWN: 0}
 UP = {PointState.UP: 1, PointState.DEGRADED: 1, PointState.DOWN: 0}
 
 
@@ -188,8 +190,9 @@ def labelled(**labels: str) -> str:
 class Document:
     """Samples by family; the text has them in the order of the table, each family in one piece under its header."""
 
-    def __init__(self) -> None:
-        self._parts: dict[str, list[bytes]] = {name: [] for name in FAMILIES}
+    def __init__(self, figures: Iterable[Figure] = ()) -> None:
+        self._families = FAMILIES | {each.name: Family(each.name, "gauge", each.help) for each in figures}
+        self._parts: dict[str, list[bytes]] = {name: [] for name in self._families}
 
     def add(self, family: str, value: float, **labels: str) -> None:
         """Add one sample; one without a finite value is left out."""
@@ -219,7 +222,7 @@ class Document:
         pieces = []
         for name, parts in self._parts.items():
             if parts:
-                family = FAMILIES.get(name) or msgspec.structs.replace(unknown, name=name)
+                family = self._families.get(name) or msgspec.structs.replace(unknown, name=name)
                 pieces += [family.header, *parts]
         return b"".join([*pieces, rest])
 
@@ -256,6 +259,8 @@ class Exposition:
         alerts: Alerts | None = None,
         *,
         kind_of: Callable[[str], str] = str,
+        figures: Iterable[Figure] = (),
+        pages: Callable[[], int] = int,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """``kind_of(module)`` names its kind; it is asked once for each check and configuration."""
@@ -269,6 +274,8 @@ class Exposition:
         self._lag = lag
         self._alerts = alerts
         self._kind_of = kind_of
+        self._figures = tuple(figures)
+        self._pages = pages
         self._clock = clock
         self._rendered: Rendered | None = None
         self._build = {"version": version("diemcau"), "python": platform.python_version()}
@@ -277,7 +284,7 @@ class Exposition:
     async def render(self) -> bytes:
         """All of it. Gives the loop its turn again and again; values are those of the instant they are rendered."""
         begun = time.perf_counter()
-        document = Document()
+        document = Document(self._figures)
         rendered = await self._prepare()
         document.extend(POINT_INFO, rendered.infos)
         for rows in _slices(rendered.rows):
@@ -285,7 +292,8 @@ class Exposition:
                 document.append(family, "".join(lines))
             await asyncio.sleep(0)
         for instances in _slices(rendered.instances):
-            document.append(POINT_UP, "".join(_point_lines(instances)))
+            for family, lines in point_lines(instances).items():
+                document.append(family, "".join(lines))
             await asyncio.sleep(0)
         self._add_province(document)
         self._add_engine(document)
@@ -304,7 +312,8 @@ class Exposition:
             fresh.rows.extend(self._row(check) for check in checks)
             await asyncio.sleep(0)
         for points in _slices(list(fresh.points.values())):
-            fresh.instances.extend((status, labelled(instance=status.point.id)) for status in points)
+            labels = ((status, labelled(instance=status.point.id)) for status in points)
+            fresh.instances.extend((status, label.removesuffix("} ")) for status, label in labels)
             lines = "".join(_info_line(status.point, fresh.inventory) for status in points)
             fresh.infos.append(lines.encode(errors="replace"))
             await asyncio.sleep(0)
@@ -331,6 +340,7 @@ class Exposition:
         document.add(REPORT_AT, pipeline.ceremony.report_at)
         document.add(BEGINS_AT, pipeline.ceremony.begins_at)
         document.add(BLIND, pipeline.blind)
+        document.add(PAGES, self._pages())
         document.add(STALE, pipeline.stale)
         document.add(STRAY, pipeline.strays)
         for kind, count in pipeline.happenings.items():
@@ -382,8 +392,9 @@ def _slices(items: Sequence[T]) -> Iterator[Sequence[T]]:
 
 def check_lines(rows: Iterable[CheckRow]) -> dict[str, list[str]]:
     """The samples of some checks, by family. The hot loop of a scrape: about a dozen lines a check."""
-    lines: dict[str, list[str]] = {name: [] for name in (SUCCESS, DURATION, RTT, JITTER, LOSS, ATTEMPTS, LOSSES)}
-    success, duration, rtt, jitter, loss, attempts, losses = lines.values()
+    families = (SUCCESS, DURATION, RTT, JITTER, LOSS, ATTEMPTS, LOSSES, ANSWERED_AT)
+    lines: dict[str, list[str]] = {name: [] for name in families}
+    success, duration, rtt, jitter, loss, attempts, losses, answered = lines.values()
     for status, labels, phased in rows:
         last = status.last
         if last is None:
@@ -392,6 +403,8 @@ def check_lines(rows: Iterable[CheckRow]) -> dict[str, list[str]]:
         attempts.append(f"{ATTEMPTS}{labels}}} {status.probes}\n")
         losses.append(f"{LOSSES}{labels}}} {status.losses}\n")
         loss.append(f"{LOSS}{labels}}} {status.loss_ratio:.6g}\n")
+        if isfinite(status.answered_at):
+            answered.append(f"{ANSWERED_AT}{labels}}} {status.answered_at:.3f}\n")
         if isfinite(last.duration_s):
             duration.append(f"{DURATION}{labels}}} {last.duration_s:.6g}\n")
         if isfinite(status.rtt_s):
@@ -422,11 +435,28 @@ def _add_figures(lines: dict[str, list[str]], labels: str, figures: Pairs) -> No
             lines.setdefault(name, []).append(f"{name}{labels}}} {value:.15g}\n")
 
 
-def _point_lines(instances: Iterable[tuple[PointStatus, str]]) -> Iterator[str]:
+def point_lines(instances: Iterable[tuple[PointStatus, str]]) -> dict[str, list[str]]:
+    """The samples of some points, by family; labels come without their closing brace."""
+    lines: dict[str, list[str]] = {name: [] for name in (POINT_UP, POINT_LAYER, POINT_MOS, POINT_BATTERY, BATTERY_LEFT)}
     for status, labels in instances:
         up = UP.get(status.state)
         if up is not None:
-            yield f"{POINT_UP}{labels}{up}\n"
+            lines[POINT_UP].append(f"{POINT_UP}{labels}}} {up}\n")
+        for layer, state in status.layers.items():
+            if state is not CheckState.UNKNOWN:
+                lines[POINT_LAYER].append(f'{POINT_LAYER}{labels},layer="{layer}"}} {LAYER_UP[state]}\n')
+        score = mos_of(status.checks)
+        if score is not None:
+            lines[POINT_MOS].append(f"{POINT_MOS}{labels}}} {score:.3g}\n")
+        _add_power(lines, labels, status.power)
+    return lines
+
+
+def _add_power(lines: dict[str, list[str]], labels: str, power: Power) -> None:
+    if power.state is not PowerState.UNKNOWN:
+        lines[POINT_BATTERY].append(f"{POINT_BATTERY}{labels}}} {int(power.state is PowerState.BATTERY)}\n")
+    if power.left_s is not None:
+        lines[BATTERY_LEFT].append(f"{BATTERY_LEFT}{labels}}} {power.left_s:.6g}\n")
 
 
 def _info_line(point: Point, inventory: Inventory) -> str:

@@ -1,16 +1,29 @@
 """Which alerts fire, and which have just ended: folds happenings, and mends itself from the state they came from. Pure.
 
-Only an expected point that is down fires. Suppress creation, never resolution: while the monitor is blind nothing new
-fires about points; what fires already stays, through unknown as well, until its point is seen connected, is not
-expected any more, or is taken out of the inventory or out of observation. A point that flaps keeps its one alert until
-it has calmed down: nobody is rung at each fall.
+Only an expected point fires: one that is down, or one whose line is there while signalling, picture, sound or its
+electricity is not. A point has one alert; what it is about may change, then another takes its place. Suppress
+creation, never resolution: while the monitor is blind nothing new fires about points; what fires already stays, through
+unknown as well, until its point is seen connected, is not expected any more, or is taken out of the inventory or out
+of observation. A point that flaps keeps its one alert until it has calmed down: nobody is rung at each fall.
 """
 
 from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from monitor.alerting.messages import Alert, Scene, monitor_blind, point_down, relabelled, replaced
+from monitor.alerting.messages import (
+    DEGRADATIONS,
+    POINT_DEGRADED,
+    POINT_DOWN,
+    Alert,
+    Scene,
+    monitor_blind,
+    point_degraded,
+    point_down,
+    relabelled,
+    replaced,
+    word_of,
+)
 from monitor.core.model import BlindnessChanged, Cause, Happening, Inventory, Phase, PointChanged, PointState
 from monitor.core.pipeline import Pipeline
 
@@ -18,6 +31,19 @@ OVER = frozenset({PointState.UP, PointState.DEGRADED, PointState.NOT_EXPECTED})
 """A point in one of these is not lost, whatever else it is; unless it flaps."""
 MONITOR = ""
 """What MonitorBlind is about, where other alerts have a point's id."""
+
+
+Word = tuple[str, str]
+"""What an alert about a point says: its alertname and the cause that routes it."""
+
+
+def word_about(state: PointState, cause: Cause) -> Word | None:
+    """What is to be said of a point in this state; None for nothing."""
+    if state is PointState.DOWN:
+        return word_of(POINT_DOWN, cause)
+    if state is PointState.DEGRADED and cause in DEGRADATIONS:
+        return word_of(POINT_DEGRADED, cause)
+    return None
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -64,7 +90,7 @@ class Ledger:
         changed.update(self._leave(now))
         changed.update(self._relabel(now))
         for point_id, status in pipeline.points.items():
-            if (status.state is PointState.DOWN) is not (point_id in self._about):
+            if word_about(status.state, status.cause) != self._word(point_id):
                 told = status
                 changed.update(self._point(point_id, told.state, told.cause, told.since, told.detail, now))
         return changed
@@ -89,12 +115,21 @@ class Ledger:
     def _point(
         self, point_id: str, state: PointState, cause: Cause, since: float, detail: str, at: float
     ) -> Iterator[str]:
-        if state in OVER and cause is not Cause.FLAPPING:
-            yield from self._end(point_id, at)
-        elif state is PointState.DOWN and not self._blind and point_id not in self._about:
+        word, said = word_about(state, cause), self._word(point_id)
+        if word is None:
+            if state in OVER and cause is not Cause.FLAPPING:
+                yield from self._end(point_id, at)
+        elif word != said and not self._blind:
             status = self._pipeline.points.get(point_id)
             if status is not None and status.point.expected:
-                yield from self._fire(point_id, point_down(status.point, since, detail, self._scene(at)))
+                compose = point_down if state is PointState.DOWN else point_degraded
+                alert = compose(status.point, since, detail, self._scene(at), cause)
+                yield from self._replace(point_id, alert, at) if said else self._fire(point_id, alert)
+
+    def _word(self, point_id: str) -> Word | None:
+        fingerprint = self._about.get(point_id)
+        labels = self.firing[fingerprint].labels if fingerprint is not None else None
+        return (labels["alertname"], labels["cause"]) if labels is not None else None
 
     def _sight(self, blind: bool, since: float, reason: str, now: float) -> Iterator[str]:  # noqa: FBT001
         regained, self._blind = self._blind and not blind, blind
@@ -120,9 +155,7 @@ class Ledger:
             point = None if about == MONITOR else self._pipeline.points[about].point
             alert = relabelled(self.firing[fingerprint], point, self._scene(now))
             if alert.fingerprint != fingerprint:
-                self.firing[fingerprint] = replaced(self.firing[fingerprint])
-                yield from self._end(about, now)
-                yield from self._fire(about, alert)
+                yield from self._replace(about, alert, now)
 
     def _outdated(self) -> bool:
         pipeline, under = self._pipeline, self._under
@@ -133,6 +166,12 @@ class Ledger:
         self.firing[alert.fingerprint] = alert
         self._about[about] = alert.fingerprint
         yield alert.fingerprint
+
+    def _replace(self, about: str, alert: Alert, now: float) -> Iterator[str]:
+        fingerprint = self._about[about]
+        self.firing[fingerprint] = replaced(self.firing[fingerprint])
+        yield from self._end(about, now)
+        yield from self._fire(about, alert)
 
     def _end(self, about: str, at: float) -> Iterator[str]:
         fingerprint = self._about.pop(about, None)

@@ -15,10 +15,12 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from monitor.core.model import Ceremony, Inventory, Node, Phase, Point
+from monitor.core.model import Cause, Ceremony, Inventory, Node, Phase, Point
 from probes.model import Failure
 
 POINT_DOWN = "PointDown"
+POINT_DEGRADED = "PointDegraded"
+"""The line is there; a layer above it, or the electricity, is not."""
 MONITOR_BLIND = "MonitorBlind"
 
 SEVERITIES = ("info", "warning", "critical")
@@ -28,6 +30,17 @@ REPLACED = "chưa kết thúc, được thay bằng một cảnh báo khác"
 
 DETAIL_LENGTH = 200
 """A failure's detail comes from outside: so much of it is passed on."""
+
+DEGRADATIONS = {
+    Cause.LOST_SIGNALLING: "Mất báo hiệu",
+    Cause.LOST_PICTURE: "Mất tín hiệu hình",
+    Cause.LOST_SOUND: "Mất tiếng",
+    Cause.POWER_LOST: "Mất điện lưới",
+}
+"""What a point that is degraded is alerted for, and in which words."""
+
+WHO = {POINT_DOWN: "undetermined", POINT_DEGRADED: "site"}
+"""The label ``cause`` that leads an alert to those who must act, by alertname; for want of power another one."""
 
 FAILURES = {
     Failure.TIMEOUT: "không có trả lời",
@@ -39,6 +52,10 @@ FAILURES = {
     Failure.TLS: "lỗi chứng thư hoặc mã hóa TLS",
     Failure.PROTOCOL: "trả lời không đúng giao thức",
     Failure.STATUS: "trả lời báo lỗi",
+    Failure.STALLED: "luồng phát đứng yên",
+    Failure.BLACK: "hình đen",
+    Failure.FROZEN: "hình đứng yên",
+    Failure.SILENT: "không có tiếng",
     Failure.SEND: "máy giám sát không gửi được",
     Failure.INTERNAL: "lỗi của chương trình giám sát",
 }
@@ -83,15 +100,30 @@ class Scene(msgspec.Struct, frozen=True):
         return cls(inventory, ceremony, phase.severity, external_url.rstrip("/"), now, monitor)
 
 
-def point_down(point: Point, since: float, detail: str, scene: Scene) -> Alert:
+def word_of(name: str, cause: Cause) -> tuple[str, str]:
+    """The labels ``alertname`` and ``cause`` of an alert about a point."""
+    return name, "power" if cause is Cause.POWER_LOST else WHO[name]
+
+
+def point_down(point: Point, since: float, detail: str, scene: Scene, cause: Cause = Cause.LOST_CONNECTION) -> Alert:
     """A point is lost since that instant; ``detail`` is the verdict's: a failure's word, then what it names."""
+    what = "Mất kết nối do mất điện" if cause is Cause.POWER_LOST else "Mất kết nối"
+    return _about(point, POINT_DOWN, cause, what, since, detail, scene)
+
+
+def point_degraded(point: Point, since: float, detail: str, scene: Scene, cause: Cause) -> Alert:
+    """A point's line is there, and something above it is not, since that instant; ``cause`` is in DEGRADATIONS."""
+    return _about(point, POINT_DEGRADED, cause, DEGRADATIONS[cause], since, detail, scene)
+
+
+def _about(point: Point, name: str, cause: Cause, what: str, since: float, detail: str, scene: Scene) -> Alert:
     time, day = _clock(since, scene)
     link = f"{scene.external_url}/points/{quote(point.id, safe='', errors='replace')}"
     return _alert(
-        _point_labels(point, scene),
+        _point_labels(point, scene, *word_of(name, cause)),
         {
-            "summary": f"Mất kết nối: {_place(point, scene.inventory)} từ {time}",
-            "description": _description(point, detail, f"{time} ngày {day}", scene.inventory),
+            "summary": f"{what}: {_place(point, scene.inventory)} từ {time}",
+            "description": _description(point, what, cause, detail, f"{time} ngày {day}", scene.inventory),
             "since": f"{time} {day}",
             "dashboard": link,
         },
@@ -125,7 +157,9 @@ def relabelled(alert: Alert, point: Point | None, scene: Scene) -> Alert:
     """The alert as this scene would label it (``point`` is None for MonitorBlind), no less grave; raised now."""
     severity = max(alert.labels.get("severity", ""), scene.severity, key=_gravity)
     now = msgspec.structs.replace(scene, severity=severity)
-    labels = {**alert.labels, "severity": severity} if point is None else _point_labels(point, now)
+    labels = {**alert.labels, "severity": severity}
+    if point is not None:
+        labels = _point_labels(point, now, alert.labels["alertname"], alert.labels["cause"])
     return _alert(labels, alert.annotations, alert.starts_at, scene.now, alert.link)
 
 
@@ -148,10 +182,10 @@ def _alert(
     return Alert(fingerprint, kept, annotations, since, raised_at, link)
 
 
-def _point_labels(point: Point, scene: Scene) -> dict[str, str]:
+def _point_labels(point: Point, scene: Scene, name: str, cause: str) -> dict[str, str]:
     inventory = scene.inventory
     return {
-        "alertname": POINT_DOWN,
+        "alertname": name,
         "instance": point.id,
         "tier": point.tier.value,
         "mode": point.mode.value,
@@ -163,7 +197,7 @@ def _point_labels(point: Point, scene: Scene) -> dict[str, str]:
         "power_node": point.power_node or "",
         "operator": inventory.network_operator(point),
         "power_operator": inventory.power_operator(point),
-        "cause": "undetermined",
+        "cause": cause,
         "severity": scene.severity,
     }
 
@@ -179,14 +213,15 @@ def _place(point: Point, inventory: Inventory) -> str:
     return f"{point.name} ({district})" if district and district != point.name else point.name
 
 
-def _description(point: Point, detail: str, since: str, inventory: Inventory) -> str:
+def _description(point: Point, what: str, cause: Cause, detail: str, since: str, inventory: Inventory) -> str:
+    told = f": {_failure(detail)}" if detail or cause is not Cause.POWER_LOST else ""
     sentences = [
-        f"{_place(point, inventory)} mất kết nối từ {since}: {_failure(detail)}",
+        f"{_place(point, inventory)} {what[0].lower()}{what[1:]} từ {since}{told}",
         _node("Nút mạng", inventory.network.get(point.network_node or "")),
         _node("Trạm điện", inventory.power.get(point.power_node or "")),
         f"Đường dự phòng: {point.backup_link}" if point.backup_link else "",
         f"Bộ lưu điện (UPS): {point.ups_minutes:g} phút" if point.ups_minutes else "",
-        "Chưa rõ nguyên nhân",
+        "Chưa rõ nguyên nhân" if cause is Cause.LOST_CONNECTION else "",
     ]
     return ". ".join(filter(None, sentences)) + "."
 

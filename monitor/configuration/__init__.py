@@ -13,18 +13,21 @@ import msgspec
 from monitor.configuration import ceremony as ceremony_file
 from monitor.configuration import checks as checks_file
 from monitor.configuration import inventory as inventory_files
+from monitor.configuration import links as links_file
 from monitor.configuration.checks import (
-    ADDRESS,
-    UNASKED_TARGETS,
     WITNESS_INTERVAL_S,
     CheckLine,
     CheckSet,
     Module,
+    Service,
     Witness,
 )
 from monitor.configuration.errors import ConfigError, Errors, InvalidConfiguration, Spot
-from monitor.core.model import Ceremony, CheckPolicy, Inventory, Phase, Point, Tier
-from probes.model import Check
+from monitor.configuration.links import LinkPolicy
+from monitor.core.model import Ceremony, CheckPolicy, Inventory, Phase, Point, Source, Tier
+from monitor.core.pulse import BEAT_S, check_of
+from probes.model import Check, Layer
+from probes.registry import KINDS
 
 __all__ = [
     "CheckLine",
@@ -33,6 +36,7 @@ __all__ = [
     "Configuration",
     "InvalidConfiguration",
     "Module",
+    "Service",
     "Witness",
     "load",
 ]
@@ -48,14 +52,20 @@ class Configuration(msgspec.Struct, frozen=True, dict=True):
     defaults: Mapping[Tier, str]
     """Tier → check set of the points that name none."""
     witnesses: Mapping[str, Witness]
+    services: Mapping[str, Service] = {}
+    links: LinkPolicy = LinkPolicy()
 
     def checks(self, phase: Phase) -> list[Check]:
-        """All checks of a phase: of the points that take part and have an address, then the witnesses."""
+        """All checks of a phase: of the points that take part and have an address, then services and witnesses."""
         made = [
             self._check(point.id, line.module, line.address(point.address or ""), phase.interval_s * line.every)
             for point, check_set in self._probed()
             for line in check_set.checks
         ]
+        made += (
+            self._check(f"service:{name}", service.module, service.target, service.interval_s)
+            for name, service in self.services.items()
+        )
         made += (
             self._check(f"witness:{name}", witness.module, witness.target, WITNESS_INTERVAL_S)
             for name, witness in self.witnesses.items()
@@ -63,7 +73,10 @@ class Configuration(msgspec.Struct, frozen=True, dict=True):
         return made
 
     def policies(self, phase: Phase) -> list[CheckPolicy]:
-        """What detection must know of ``checks(phase)``, in the same order."""
+        """What detection must know: of ``checks(phase)`` in the same order, then of what is not asked but told.
+
+        That is, for each point that takes part, its own page, and who has joined by each roster.
+        """
         made = [
             CheckPolicy(
                 f"{point.id}/{line.module}",
@@ -77,11 +90,40 @@ class Configuration(msgspec.Struct, frozen=True, dict=True):
             for point, check_set in self._probed()
             for line in check_set.checks
         ]
-        made += (
-            CheckPolicy(f"witness:{name}/{witness.module}", "", self.modules[witness.module].layer, WITNESS_INTERVAL_S)
-            for name, witness in self.witnesses.items()
-        )
+        made += (self._service_policy(name, service) for name, service in self.services.items())
+        made += (self._witness_policy(name, witness) for name, witness in self.witnesses.items())
+        made += (policy for point in self.inventory.points.values() if point.expected for policy in self._told(point))
         return made
+
+    def _service_policy(self, name: str, service: Service) -> CheckPolicy:
+        layer = self.modules[service.module].layer
+        return CheckPolicy(f"service:{name}/{service.module}", "", layer, service.interval_s, source=Source.SERVICE)
+
+    def _witness_policy(self, name: str, witness: Witness) -> CheckPolicy:
+        layer = self.modules[witness.module].layer
+        return CheckPolicy(f"witness:{name}/{witness.module}", "", layer, WITNESS_INTERVAL_S, source=witness.source)
+
+    def _told(self, point: Point) -> Iterator[CheckPolicy]:
+        """What a point's own page, and the platform, tell of it."""
+        line = self.set_of(point) or CheckSet(())
+        yield CheckPolicy(
+            check_of(point.id),
+            point.id,
+            Layer.REACHABLE,
+            BEAT_S,
+            line.expected_loss_ratio,
+            line.max_loss_ratio,
+            line.max_jitter_s,
+            Source.PAGE,
+        )
+        for service in self._rosters:
+            check_id = f"{point.id}/{service.module}"
+            yield CheckPolicy(check_id, point.id, Layer.JOINED, service.interval_s, source=Source.ROSTER)
+
+    @cached_property
+    def _rosters(self) -> tuple[Service, ...]:
+        """The services that tell who has joined."""
+        return tuple(each for each in self.services.values() if self.modules[each.module].layer is Layer.JOINED)
 
     def check_for(self, target: str, module: str) -> Check | None:
         """The check of a point, by its id or address, through any module; None for what is not in the inventory.
@@ -115,7 +157,7 @@ class Configuration(msgspec.Struct, frozen=True, dict=True):
         own = self.set_of(point)
         sets = (*([own] if own else []), *self.check_sets.values())
         lines = (line for check_set in sets for line in check_set.checks if line.module == module)
-        return next(lines, CheckLine(module, UNASKED_TARGETS.get(self.modules[module].probe.kind, ADDRESS)))
+        return next(lines, CheckLine(module, KINDS[self.modules[module].probe.kind].target))
 
     @cached_property
     def _by_address(self) -> dict[str, Point]:
@@ -136,6 +178,16 @@ def load(directory: Path) -> Configuration:
     ceremony = ceremony_file.read(directory, errors)
     checks, names = checks_file.read(directory, errors)
     inventory = inventory_files.read(directory, names, errors)
-    if ceremony is None or checks is None or inventory is None:
+    links = links_file.read(directory, inventory, errors)
+    if ceremony is None or checks is None or inventory is None or links is None:
         raise errors.invalid()
-    return Configuration(inventory, ceremony, checks.modules, checks.check_sets, checks.defaults, checks.witnesses)
+    return Configuration(
+        inventory,
+        ceremony,
+        checks.modules,
+        checks.check_sets,
+        checks.defaults,
+        checks.witnesses,
+        checks.services,
+        links,
+    )

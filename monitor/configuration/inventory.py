@@ -124,7 +124,9 @@ def _decoded(records: Records | None, declared: type[T], errors: Errors) -> list
 
 
 def _fit_for_id(text: str) -> bool:
-    return len(text) <= ID_CHARACTERS and not _UNFIT_FOR_ID.search(text) and not text.startswith("witness:")
+    return (
+        len(text) <= ID_CHARACTERS and not _UNFIT_FOR_ID.search(text) and not text.startswith(("witness:", "service:"))
+    )
 
 
 def _fit_for_name(text: str) -> bool:

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from monitor.core.blindness import Blindness
 from monitor.core.model import (
     BlindnessChanged,
     Cause,
@@ -14,7 +15,6 @@ from monitor.core.model import (
     District,
     Happening,
     Inventory,
-    Layer,
     Mode,
     Node,
     NodeKind,
@@ -25,6 +25,7 @@ from monitor.core.model import (
     Tier,
 )
 from monitor.core.pipeline import Pipeline
+from probes.model import Layer
 
 MORNING = datetime(2025, 5, 8, 7, 12, 3, tzinfo=ZoneInfo("Asia/Ho_Chi_Minh")).timestamp()
 
@@ -51,7 +52,7 @@ class Stage:
             return []
         if blind:
             self.pipeline._sight.miss("p0/icmp", self.now)
-            self.pipeline._sight.lose()
+            self.pipeline._sight.lose(Blindness.SILENCE)
         else:
             self.pipeline._sight.regain(self.now)
         return [BlindnessChanged(blind, self.now, self.now, "không nhận được trả lời nào")]
