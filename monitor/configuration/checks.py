@@ -24,6 +24,7 @@ from probes.registry import KINDS
 
 _WITH_PORT = re.compile(r"(?:\[.*\]|[^:]+):[0-9]{1,5}")
 
+POINT_ID = "{id}"
 PAGE = "page"
 TARGET_CHARACTERS = 500
 NAMES_SHOWN = 50
@@ -49,19 +50,20 @@ class CheckLine(msgspec.Struct, frozen=True):
 
     module: str
     target: str = TARGET
-    """What is asked; ``{address}`` is the point's, in brackets where an IPv6 address needs them."""
+    """What is asked; ``{address}`` is the point's, in brackets where an IPv6 address needs them, ``{id}`` its id."""
     every: Annotated[int, Meta(ge=1, le=1000)] = 1
     """Only each n-th time of the phase's interval."""
 
     def __post_init__(self) -> None:
-        _check_target(self.target.replace(TARGET, ""), "a target such as {address}:1720", self.target)
+        _check_target(self.target.replace(TARGET, "").replace(POINT_ID, ""), "a target such as {address}:1720", self.target)
 
-    def address(self, point_address: str) -> str:
+    def address(self, point_address: str, point_id: str) -> str:
         """The target of a point."""
         if self.target == TARGET:
             return point_address
         bare = ":" not in point_address or f"[{TARGET}]" in self.target
-        return self.target.replace(TARGET, point_address if bare else f"[{point_address}]")
+        named = self.target.replace(POINT_ID, point_id)
+        return named.replace(TARGET, point_address if bare else f"[{point_address}]")
 
 
 class CheckSet(msgspec.Struct, frozen=True):

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from monitor.configuration import CheckLine, Configuration, load
-from monitor.core.model import CheckPolicy, Layer
+from monitor.core.model import CheckPolicy, Source
+from probes.model import Layer
 
 
 @pytest.fixture
@@ -28,9 +29,14 @@ def test_checks_of_points_that_take_part_and_have_an_address(loaded: Configurati
 
 
 def test_policies_go_with_the_checks(loaded: Configuration) -> None:
+    """Behind those of what is asked come those of what is told: every point that takes part may open its page."""
     for phase in loaded.ceremony.phases:
         checks, policies = loaded.checks(phase), loaded.policies(phase)
-        assert [(one.id, one.interval_s) for one in checks] == [(one.check, one.interval_s) for one in policies]
+        asked, told = policies[: len(checks)], policies[len(checks) :]
+        assert [(one.id, one.interval_s) for one in checks] == [(one.check, one.interval_s) for one in asked]
+        assert {(one.check, one.interval_s, one.source) for one in told} == {
+            (f"{point.id}/page", 1.0, Source.PAGE) for point in loaded.inventory.points.values() if point.expected
+        }
     test = loaded.ceremony.phases[0]
     by_check = {policy.check: policy for policy in loaded.policies(test)}
     assert by_check["TU/h323_port"] == CheckPolicy("TU/h323_port", "TU", Layer.SIGNALLING, 50.0, 0.01, 0.05, 0.1)
@@ -71,10 +77,11 @@ def test_parameters_of_the_kind_stand_under_its_name(loaded: Configuration) -> N
         ("http://{address}/status", "2001:db8::7", "http://[2001:db8::7]/status"),
         ("http://[{address}]/", "2001:db8::7", "http://[2001:db8::7]/"),
         ("https://platform.example/", "10.38.1.2", "https://platform.example/"),
+        ("{id}@{address}", "10.38.1.2", "TU@10.38.1.2"),
     ],
 )
 def test_a_target_holds_the_points_address(template: str, address: str, target: str) -> None:
-    assert CheckLine("m", template).address(address) == target
+    assert CheckLine("m", template).address(address, "TU") == target
 
 
 @pytest.mark.parametrize("target", ["C-14755", "2001:db8::7", "[2001:db8::7]:1720"])
@@ -105,3 +112,47 @@ def test_of_points_that_share_an_address_the_one_that_takes_part_is_meant(config
     check = load(config).check_for("10.38.9.1", "icmp_4g")
     assert check is not None
     assert check.target == "V-1"
+
+
+SERVICES = """
+services:
+  room: {module: room, target: "http://10.38.0.9/api", interval: 5s}
+  portal: {module: http, target: "http://10.38.0.9/"}
+"""
+
+
+@pytest.fixture
+def with_services(config: Path) -> Configuration:
+    """The good configuration, with a portal and a room that tells who has joined."""
+    checks = config / "checks.yaml"
+    room = "modules:\n  room: {kind: http, layer: joined}\n"
+    checks.write_text(checks.read_text().replace("modules:\n", room, 1) + SERVICES)
+    return load(config)
+
+
+def test_services_are_asked_and_are_no_points(with_services: Configuration) -> None:
+    phase = with_services.ceremony.phases[0]
+    asked = {check.id: (check.address, check.interval_s) for check in with_services.checks(phase)}
+    assert asked["service:room/room"] == ("http://10.38.0.9/api", 5.0)
+    assert asked["service:portal/http"] == ("http://10.38.0.9/", 10.0)
+    policies = {policy.check: policy for policy in with_services.policies(phase)}
+    assert policies["service:portal/http"].source is Source.SERVICE
+    assert policies["service:portal/http"].point == ""
+
+
+def test_what_tells_who_has_joined_is_a_check_of_every_point(with_services: Configuration) -> None:
+    policies = {policy.check: policy for policy in with_services.policies(with_services.ceremony.phases[0])}
+    room = policies["TU/room"]
+    assert (room.point, room.layer, room.source, room.interval_s) == ("TU", Layer.JOINED, Source.ROSTER, 5.0)
+    assert "TU/http" not in policies
+
+
+def test_a_gateway_is_told_apart_from_what_lies_beyond_it(config: Path) -> None:
+    checks = config / "checks.yaml"
+    checks.write_text(checks.read_text() + "  dns: {module: icmp, target: 10.38.0.2}\n")
+    text = checks.read_text().replace("target: 10.38.0.1}", "target: 10.38.0.1, role: gateway}")
+    checks.write_text(text)
+    loaded = load(config)
+    sources = {policy.check: policy.source for policy in loaded.policies(loaded.ceremony.phases[0])}
+    assert sources["witness:gateway/icmp"] is Source.GATEWAY
+    assert sources["witness:dns/icmp"] is Source.WITNESS
