@@ -45,7 +45,7 @@ def address_given(_ctx: click.Context, _param: click.Parameter, value: str) -> t
     default=SCENARIO,
     show_default=True,
     metavar="NAME|FILE",
-    help="What goes wrong: calm, district-cut, morning, or a file of your own.",
+    help="What goes wrong: calm, cuts, district-cut, morning, uplink, or a file of your own.",
 )
 @click.option(
     "--config",

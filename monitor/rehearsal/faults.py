@@ -30,6 +30,9 @@ class Fault(msgspec.Struct, frozen=True):
     to_s: float
     """The end of the scenario when nothing ends it before."""
 
+    uplink_loss: float = 0.0
+    """Of a fault of our own uplink: the share of packets that it loses."""
+
     @property
     def lasting(self) -> bool:
         """Whether each point that it hits stays down, so that it must be called down and alerted."""
@@ -52,7 +55,7 @@ class Step(msgspec.Struct, frozen=True):
     at_s: float
     cut: tuple[Outage, ...] = ()
     mend: tuple[Outage, ...] = ()
-    uplink_lost: bool | None = None
+    uplink_loss: float | None = None
     fault: int | None = None
     """Whose the uplink is."""
 
@@ -112,7 +115,8 @@ def _faults(scenario: Scenario) -> Iterator[Fault]:
             ends.append(event.at_s + event.for_s)
         if event.name in restored and event.name:
             ends.append(restored[event.name])
-        yield Fault(number, event.name or _title(event), event.action, event.at_s, min(ends))
+        loss = {"lost": 1.0, "lossy": event.loss_ratio}.get(event.uplink or "", 0.0)
+        yield Fault(number, event.name or _title(event), event.action, event.at_s, min(ends), loss)
 
 
 def _title(event: Event) -> str:
@@ -192,8 +196,8 @@ def _steps(faults: Sequence[Fault], outages: Sequence[Outage], duration_s: float
     for outage in outages:
         cut[outage.from_s].append(outage)
         mend[outage.to_s].append(outage)
-    uplink = {fault.from_s: (True, fault.number) for fault in faults if fault.kind == "uplink"}
-    uplink |= {fault.to_s: (False, fault.number) for fault in faults if fault.kind == "uplink"}
+    uplink = {fault.from_s: (fault.uplink_loss, fault.number) for fault in faults if fault.kind == "uplink"}
+    uplink |= {fault.to_s: (0.0, fault.number) for fault in faults if fault.kind == "uplink"}
     for at_s in sorted({*cut, *mend, *uplink}):
         if at_s < duration_s:
             yield Step(at_s, tuple(cut[at_s]), tuple(mend[at_s]), *uplink.get(at_s, (None, None)))

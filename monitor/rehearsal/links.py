@@ -42,15 +42,18 @@ class Lay(msgspec.Struct, frozen=True, tag=True):
     lines: dict[str, Line]
     other: Line = Line()
     seed: int = 0
+    near: tuple[str, ...] = ()
+    """Addresses on our side of the uplink: they answer whatever becomes of it."""
 
 
 class Change(msgspec.Struct, frozen=True, tag=True):
-    """Order: cut and mend lines, and lose or regain the centre's own uplink, all at once."""
+    """Order: cut and mend lines, and tear or mend the centre's own uplink, all at once."""
 
     number: int
     cut: tuple[str, ...] = ()
     mend: tuple[str, ...] = ()
-    uplink_lost: bool | None = None
+    uplink_loss: float | None = None
+    """Share of packets that the uplink loses, each way: 1 when it is cut, 0 when it is whole."""
 
 
 class Changed(msgspec.Struct, frozen=True, tag=True):
@@ -81,9 +84,10 @@ LATE_BEAT_S = 0.02
 class Cable:
     """A line in use."""
 
-    __slots__ = ("bad", "burst", "cut", "jitter_s", "latency_s", "loss")
+    __slots__ = ("bad", "burst", "cut", "jitter_s", "latency_s", "loss", "near")
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, *, near: bool = False) -> None:
+        self.near = near
         self.latency_s, self.jitter_s = line.latency_s, line.jitter_s
         self.loss, self.burst = line.loss_ratio, line.burst_packets
         self.cut = False
@@ -113,7 +117,9 @@ class Forwarder:
         self._points, self._centre = points, centre
         self._cables: dict[bytes, Cable] = {key_of(address): Cable(line) for address, line in lay.lines.items()}
         self._other = Cable(lay.other)
-        self._uplink_lost = False
+        self._uplink_loss = 0.0
+        for address in lay.near:
+            self._cables[key_of(address)] = Cable(Line(latency_s=0.0), near=True)
         self._under_way: list[tuple[float, int, bytes]] = []
         self._rng = random.Random(lay.seed)
 
@@ -122,8 +128,8 @@ class Forwarder:
         for addresses, cut in ((order.cut, True), (order.mend, False)):
             for address in addresses:
                 self._cable(address).cut = cut
-        if order.uplink_lost is not None:
-            self._uplink_lost = order.uplink_lost
+        if order.uplink_loss is not None:
+            self._uplink_loss = order.uplink_loss
 
     def beat(self, now: float) -> None:
         """Take what waits at both devices, and deliver what is due."""
@@ -148,7 +154,7 @@ class Forwarder:
                 return
             self.packets += 1
             cable = cables.get(packet[v4] if packet[0] >> 4 == 4 else packet[v6], other)
-            if cable.cut or self._uplink_lost:
+            if cable.cut or (self._uplink_loss and not cable.near and rng.random() < self._uplink_loss):
                 self.dropped += 1
             elif outward and cable.loss and cable.loses(rng):
                 self.lost += 1

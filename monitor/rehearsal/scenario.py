@@ -59,7 +59,7 @@ class Flapping(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """A fault that begins, or the end of one that has begun. Exactly one of the last five says which."""
+    """A fault that begins, or the end of one that has begun. Exactly one of :data:`ACTIONS` says which."""
 
     at_s: Instant
     name: str = ""
@@ -71,8 +71,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     power_cut: At | None = None
     """Mains at a node of the power tree: points fall as their batteries drain, network equipment at once."""
     flapping: Flapping | None = None
-    uplink: Literal["lost"] | None = None
-    """Our own."""
+    uplink: Literal["lost", "lossy"] | None = None
+    """Our own: nothing passes, or not everything."""
+    loss_ratio: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.5
+    """Of an uplink that is lossy, each way."""
     restore: str | None = None
     """The name of the fault that ends."""
 

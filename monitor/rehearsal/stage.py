@@ -21,6 +21,7 @@ import msgspec
 from aiohttp import web
 
 from monitor.configuration import Configuration
+from monitor.configuration.checks import Role
 from monitor.core.model import PointState
 from monitor.rehearsal import directory, doors, namespaces, peers, scenario, sites
 from monitor.rehearsal.children import Child, Household
@@ -208,7 +209,9 @@ class Rehearsal:
             for point in points
             if point.address is not None and has_line(point)
         }
-        return Lay(lines, seed=self._rng.randrange(1 << 30))
+        witnesses = self._configuration.witnesses.values()
+        near = tuple(witness.target for witness in witnesses if witness.role is Role.GATEWAY)
+        return Lay(lines, seed=self._rng.randrange(1 << 30), near=near)
 
     async def _open(self, stack: contextlib.AsyncExitStack) -> Child:
         """Start the peers and the service, each once what it needs is there."""
@@ -341,10 +344,10 @@ class Rehearsal:
 
     def _announce(self, step: Step) -> None:
         known = {hit.fault for hit in self.evidence.hits} | self.evidence.uplink.keys()
-        new = {outage.fault for outage in step.cut} | ({step.fault} if step.uplink_lost else set())
+        new = {outage.fault for outage in step.cut} | ({step.fault} if step.uplink_loss else set())
         for number in sorted(fault for fault in new - known if fault is not None):
             struck = {outage.point for outage in self._plan.outages if outage.fault == number}
-            hit = "our own uplink" if step.uplink_lost else f"{len(struck & self._probed)} points"
+            hit = "our own uplink" if step.uplink_loss else f"{len(struck & self._probed)} points"
             self._say(f"fault: {self._plan.faults[number].name} ({self._plan.faults[number].kind}): {hit}")
 
     def _outcome(self, carried: Carried | None, cpu_ratio: float, resident: int, elapsed_s: float) -> Outcome:
@@ -387,7 +390,7 @@ class Forwarder:
     async def change(self, number: int, step: Step) -> float:
         """Have a step made; the instant when it was."""
         cut, mend = (tuple(outage.address for outage in outages) for outages in (step.cut, step.mend))
-        await self.order(Change(number, cut, mend, step.uplink_lost))
+        await self.order(Change(number, cut, mend, step.uplink_loss))
         report = self._decoder.decode(await self._reader.readline())
         if not isinstance(report, Changed):
             raise TypeError(f"expected the report of change {number}, got {report!r}")

@@ -95,7 +95,7 @@ def test_a_second_fault_on_a_dead_line_prolongs_the_first(inventory: Inventory) 
 def test_losing_our_uplink_hits_no_point(inventory: Inventory) -> None:
     found = played(inventory, Event(at_s=5, uplink="lost", for_s=10))
     assert not found.outages
-    assert [(step.at_s, step.uplink_lost, step.fault) for step in found.steps] == [(5, True, 0), (15, False, 0)]
+    assert [(step.at_s, step.uplink_loss, step.fault) for step in found.steps] == [(5, 1.0, 0), (15, 0.0, 0)]
 
 
 def test_nodes_below_are_found_in_the_sample() -> None:

@@ -29,8 +29,8 @@ def test_the_truth_is_what_the_forwarder_did(evidence: Evidence) -> None:
     truth = Truth(evidence)
     truth.happened(Step(0, cut=(outage("a"), outage("b"))), 100.0)
     truth.happened(Step(1, mend=(outage("a"),)), 101.0)
-    truth.happened(Step(2, uplink_lost=True, fault=4), 102.0)
-    truth.happened(Step(3, uplink_lost=False, fault=4), 103.0)
+    truth.happened(Step(2, uplink_loss=1.0, fault=4), 102.0)
+    truth.happened(Step(3, uplink_loss=0.0, fault=4), 103.0)
     assert [(hit.point, hit.fault, hit.cut_at, hit.mended_at) for hit in evidence.hits] == [
         ("a", 3, 100.0, 101.0),
         ("b", 3, 100.0, inf),

@@ -101,9 +101,9 @@ def test_a_cut_line_carries_nothing_either_way_until_it_is_mended(rig: Rig) -> N
     assert rig.forwarder.dropped == 2
     rig.forwarder.change(Change(2, mend=("10.38.1.1",)))
     assert arrived(1.0) == (2, 1)
-    rig.forwarder.change(Change(3, uplink_lost=True))
+    rig.forwarder.change(Change(3, uplink_loss=1.0))
     assert arrived(2.0) == (0, 0)
-    rig.forwarder.change(Change(4, uplink_lost=False))
+    rig.forwarder.change(Change(4, uplink_loss=0.0))
     assert arrived(3.0) == (2, 1)
 
 
@@ -179,3 +179,24 @@ def test_a_forwarder_whose_parent_is_gone_ends() -> None:
 
 def test_reports_read_as_json_lines() -> None:
     assert json.loads(msgspec.json.encode(Changed(1, 2.5))) == {"type": "Changed", "number": 1, "at": 2.5}
+
+
+def test_our_own_gateway_answers_whatever_becomes_of_the_uplink(rig: Rig) -> None:
+    lay = Lay({}, other=Line(0.0), near=("10.38.0.1",))
+    forwarder = Forwarder(rig.forwarder._points, rig.forwarder._centre, lay)
+    forwarder.change(Change(1, uplink_loss=1.0))
+    rig.centre.send(packet(CENTRE, "10.38.0.1"))
+    rig.centre.send(packet(CENTRE, "10.38.1.1"))
+    forwarder.beat(0.0)
+    forwarder.beat(1.0)
+    assert _all(rig.points) == [packet(CENTRE, "10.38.0.1")]
+
+
+def test_a_torn_uplink_loses_its_share(rig: Rig) -> None:
+    rig.forwarder.change(Change(1, uplink_loss=0.5))
+    for _ in range(200):
+        rig.centre.send(packet(CENTRE, "10.38.1.9"))
+        rig.after(0.0)
+    there, _ = rig.after(1.0)
+    assert rig.forwarder.dropped in range(60, 141)
+    assert len(there) == 200 - rig.forwarder.dropped

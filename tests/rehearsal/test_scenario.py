@@ -33,8 +33,8 @@ def test_what_comes_with_the_program_suits_the_sample(name: str, sample: Invento
     assert all(event.for_s and event.at_s + event.for_s + 5 <= read.duration_s for event in read.events)
 
 
-def test_four_scenarios_come_with_the_program() -> None:
-    assert scenario.names() == ["calm", "cuts", "district-cut", "morning"]
+def test_the_scenarios_of_the_program() -> None:
+    assert scenario.names() == ["calm", "cuts", "district-cut", "morning", "uplink"]
     assert scenario.path_of("my.yaml") == Path("my.yaml")
 
 
@@ -54,7 +54,7 @@ def test_four_scenarios_come_with_the_program() -> None:
             [":3:15: events[0].at: expected one of cut, power_cut, flapping, uplink, restore beside"],
         ),
         ("events: [{at: 5s, uplink: lost, cut: {node: agg}}]", [":3:15: events[0].at: expected one of cut, power_cut"]),
-        ("events: [{at: 5s, uplink: cut}]", [':3:27: events[0].uplink: expected "lost", got "cut"']),
+        ("events: [{at: 5s, uplink: cut}]", [':3:27: events[0].uplink: expected one of lost, lossy, got "cut"']),
         (
             "events: [{at: 5s, restore: x}]",
             [":3:28: events[0].restore: expected the name of a fault that begins before"],
