@@ -8,7 +8,7 @@ RUN := $(UV) run --frozen --python $(PYTHON)
 export UV_LINK_MODE ?= copy
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse test lint bench dashboards sample clean
+.PHONY: help rehearse test lint fuzz bench dashboards sample clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -24,6 +24,9 @@ lint: .venv/ready  ## ruff, mypy --strict, import floors
 	$(RUN) ruff format --check .
 	$(RUN) mypy
 	$(RUN) lint-imports
+
+fuzz: .venv/ready  ## every codec under a million spoilt messages (ARGS="sip nut --inputs 100000")
+	$(RUN) python tests/fuzz $(ARGS)
 
 bench: .venv/ready apt  ## the prober side by side with its peers, then at 100,000 checks
 	$(RUN) diemcau bench icmp --targets 5000

@@ -1,0 +1,1 @@
+"""What is printed: papers for people who have no screen of ours."""
