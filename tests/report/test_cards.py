@@ -22,9 +22,8 @@ def read_back(program: Callable[[str], Path], tmp_path: Path, document: bytes) -
     pages = [program("pdftoppm"), "-r", "110", "-gray", "-png", file, tmp_path / "page"]
     subprocess.run(pages, check=True)
     pictures = sorted(tmp_path.glob("page*.png"))
-    seen = subprocess.run(
-        [program("zbarimg"), "--quiet", "--raw", *pictures], capture_output=True, check=True, text=True
-    )
+    read = [program("zbarimg"), "--quiet", "--raw", *pictures]
+    seen = subprocess.run(read, capture_output=True, check=True, text=True)
     return text.stdout, set(seen.stdout.split())
 
 
