@@ -196,9 +196,7 @@ async def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, S
     return [(family, address) for family, _, _, _, address in entries if family in VERSIONS]
 
 
-async def find(
-    trace: Trace, host: str, port: int, params: DialParams
-) -> tuple[socket.AddressFamily, SocketAddress]:
+async def find(trace: Trace, host: str, port: int, params: DialParams) -> tuple[socket.AddressFamily, SocketAddress]:
     """Where the host is; phase ``resolve``, figure probe_ip_protocol. Raises Miss."""
     with trace.phase("resolve"):
         family, address = await resolve(host, port, params.ip_protocol, fallback=params.ip_protocol_fallback)
@@ -222,7 +220,7 @@ async def connect(trace: Trace, host: str, port: int, params: DialParams) -> "Co
 async def secure(
     trace: Trace, connection: "Connection", host: str, params: TlsParams, alpn: Sequence[str] = ()
 ) -> None:
-    """The TLS handshake (phase ``tls``). Figure: when the first of the certificates runs out. Raises Miss or OSError."""
+    """The TLS handshake (phase ``tls``). Figure: when the first certificate runs out. Raises Miss or OSError."""
     try:
         context = tls_context(params.ca_file, insecure=params.insecure_skip_verify, alpn=tuple(alpn))
     except OSError as error:

@@ -136,7 +136,9 @@ class Client:
             self._exchange.close()
             self._exchange = None
 
-    async def follow(self, url: Url, method: str = "GET", *, keep: bool = True, last: bool = True) -> tuple[Url, Answer]:
+    async def follow(
+        self, url: Url, method: str = "GET", *, keep: bool = True, last: bool = True
+    ) -> tuple[Url, Answer]:
         """The answer at the end of the redirects, and where it came from."""
         origin = url.origin
         for _ in range(self._params.max_redirects + 1):
@@ -195,6 +197,8 @@ class _Exchange:
     def reuse(self) -> bool:
         """Make ready for another request; false when the connection ends with the last one."""
         if self._ended or self._h11.our_state is not h11.DONE or self._h11.their_state is not h11.DONE:
+            return False
+        if self._h11.trailing_data[0]:  # what came behind the answer would be taken for the next one
             return False
         self._h11.start_next_cycle()
         return True

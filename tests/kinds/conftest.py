@@ -3,8 +3,10 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+import subprocess
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -12,6 +14,7 @@ import uvloop
 
 Handler = Callable[[socket.socket], None]
 Serve = Callable[..., int]
+Reply = Callable[[bytes], Iterable[bytes]]
 
 PATIENCE_S = 20.0
 """A server that waits for longer has found a defect."""
@@ -77,6 +80,89 @@ def serve() -> Iterator[Serve]:
     yield start
     for server in servers:
         server.close()
+
+
+class UdpServer:
+    """Answers each packet with those that a function makes of it, in a thread."""
+
+    def __init__(self, reply: Reply, host: str) -> None:
+        self.reply = reply
+        self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((host, 0))
+        self.thread = Thread(target=self.answer)
+        self.thread.start()
+
+    def answer(self) -> None:
+        """Take packets until an empty one ends it."""
+        while True:
+            data, peer = self.socket.recvfrom(65535)
+            if not data:
+                return
+            for packet in self.reply(data):
+                self.socket.sendto(packet, peer)
+
+    def close(self) -> None:
+        """End the thread, then the socket."""
+        self.socket.sendto(b"", self.socket.getsockname())
+        self.thread.join(PATIENCE_S)
+        self.socket.close()
+
+
+@pytest.fixture
+def serve_udp() -> Iterator[Serve]:
+    """``serve_udp(reply, host=…)``: packets in, packets out, on a port of its own; ends with the test."""
+    servers: list[UdpServer] = []
+
+    def start(reply: Reply, *, host: str = "127.0.0.1") -> int:
+        servers.append(UdpServer(reply, host))
+        port = servers[-1].socket.getsockname()[1]
+        assert isinstance(port, int)
+        return port
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def certificate(
+    program: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[int], tuple[Path, Path]]:
+    """Make files of certificate and key: self-signed, for localhost and its addresses, valid for so many days."""
+    openssl = program("openssl")
+    made: dict[int, tuple[Path, Path]] = {}
+
+    def make(days: int) -> tuple[Path, Path]:
+        if days not in made:
+            made[days] = _self_signed(openssl, tmp_path_factory.mktemp("certificate"), days)
+        return made[days]
+
+    return make
+
+
+def _self_signed(openssl: Path, folder: Path, days: int) -> tuple[Path, Path]:
+    pem, key, request, names = (folder / name for name in ("c.pem", "k.pem", "c.csr", "names"))
+    names.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1\n")
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    commands = [
+        ["req", *curve, "-keyout", key, "-out", request, "-subj", "/CN=localhost"],
+        ["x509", "-req", "-in", request, "-signkey", key, "-days", str(days), "-extfile", names, "-out", pem],
+    ]
+    for command in commands:
+        subprocess.run([openssl, *command], check=True, capture_output=True, timeout=60)
+    return pem, key
+
+
+@pytest.fixture
+def tls(certificate: Callable[[int], tuple[Path, Path]]) -> Callable[[int], ssl.SSLContext]:
+    """``tls(days)``: a server's context with such a certificate."""
+
+    def context(days: int) -> ssl.SSLContext:
+        made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        made.load_cert_chain(*certificate(days))
+        return made
+
+    return context
 
 
 @pytest.fixture

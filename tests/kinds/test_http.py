@@ -2,19 +2,13 @@ import asyncio
 import socket
 import ssl
 import struct
-import subprocess
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
-import h11
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from probes.dial import Miss
-from probes.kinds.http import KIND, HttpParams, _Exchange, parse_url
+from probes.kinds.http import KIND, HttpParams
 from probes.model import Failure, Measurement
 
 BOUND_S = 8.0
@@ -55,47 +49,6 @@ def says(*parts: bytes, then: str = "close", requests: list[bytes] | None = None
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     return handle
-
-
-@pytest.fixture(scope="session")
-def certificate(
-    program: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[int], tuple[Path, Path]]:
-    """Make files of certificate and key: self-signed, for localhost and its addresses, valid for so many days."""
-    openssl = program("openssl")
-    made: dict[int, tuple[Path, Path]] = {}
-
-    def make(days: int) -> tuple[Path, Path]:
-        if days not in made:
-            made[days] = _self_signed(openssl, tmp_path_factory.mktemp("certificate"), days)
-        return made[days]
-
-    return make
-
-
-def _self_signed(openssl: Path, folder: Path, days: int) -> tuple[Path, Path]:
-    pem, key, request, names = (folder / name for name in ("c.pem", "k.pem", "c.csr", "names"))
-    names.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1\n")
-    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    commands = [
-        ["req", *curve, "-keyout", key, "-out", request, "-subj", "/CN=localhost"],
-        ["x509", "-req", "-in", request, "-signkey", key, "-days", str(days), "-extfile", names, "-out", pem],
-    ]
-    for command in commands:
-        subprocess.run([openssl, *command], check=True, capture_output=True, timeout=60)
-    return pem, key
-
-
-@pytest.fixture
-def tls(certificate: Callable[[int], tuple[Path, Path]]) -> Callable[[int], ssl.SSLContext]:
-    """``tls(days)``: a server's context with such a certificate."""
-
-    def context(days: int) -> ssl.SSLContext:
-        made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        made.load_cert_chain(*certificate(days))
-        return made
-
-    return context
 
 
 async def test_an_answer_is_a_success_with_phases_and_figures(serve: Serve) -> None:
@@ -409,66 +362,84 @@ def test_bad_parameters_are_refused_when_configured(params: dict[str, object], m
         HttpParams(**params)
 
 
-@given(st.text(max_size=60))
-def test_any_text_is_an_address_or_a_value_error(text: str) -> None:
-    """What is accepted makes a request line and a Host header of ASCII without blanks or control characters."""
-    try:
-        url = parse_url(text)
-    except ValueError:
-        return
-    assert url.target.startswith("/")
-    assert url.target.isascii()
-    assert url.target.isprintable()
-    assert " " not in url.target
-    assert url.authority.isascii()
+def page(body: bytes) -> bytes:
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
 
 
-class Canned:
-    """Stands for a connection: what it receives is given."""
-
-    def __init__(self, *parts: bytes) -> None:
-        self.parts = [part for part in parts if part]
-
-    async def send(self, data: bytes) -> None:
-        """Nothing."""
-
-    async def receive(self) -> bytes:
-        """The next part; the end after the last one."""
-        return self.parts.pop(0) if self.parts else b""
-
-
-HEADS = [
-    b"",
-    b"HTTP/1.1 200 OK\r\n",
-    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
-    b"HTTP/1.1 100 A\r\n\r\n",
-]
-
-
-@given(
-    st.sampled_from(HEADS), st.lists(st.binary(max_size=80), max_size=5), st.sampled_from(["GET", "HEAD", "CONNECT"])
-)
-def test_any_bytes_are_an_answer_or_a_miss(head: bytes, parts: list[bytes], method: str) -> None:
-    """Whatever is sent, the exchange ends, and in one of the ways that the probe turns into a measurement."""
-
-    async def exchange() -> None:
-        made = _Exchange(Canned(head, *parts), HttpParams(max_header_bytes=1024, max_body_bytes=100))
-        await made.ask(parse_url("http://codec.test/"), method, ())
-        _, body_bytes = await made.read()
-        assert body_bytes <= 100
-
-    with suppress(Miss, h11.RemoteProtocolError):
-        asyncio.run(exchange())
+async def test_a_body_is_searched_for_what_it_must_and_must_not_say(serve: Serve) -> None:
+    port = serve(says(page("Hội nghị đang diễn ra".encode())))
+    wanted = HttpParams(body_matches=("đang diễn ra$", "^Hội"), body_not_matches=("bảo trì",))
+    assert (await ask(f"127.0.0.1:{port}", wanted)).success
 
 
 @pytest.mark.parametrize(
-    ("address", "expected"),
+    ("params", "detail"),
     [
-        ("portal.test", "http://portal.test/"),
-        ("https://Portal.test:443/a b?c=d e#f", "https://portal.test/a%20b?c=d%20e"),
-        ("http://user@[2001:db8::1]:8080", "http://[2001:db8::1]:8080/"),
-        ("https://bìnhdân.test/%20", "https://xn--bnhdn-6qa0e.test/%20"),
+        ({"body_matches": ("hello", "world")}, "body does not match 'world'"),
+        ({"body_not_matches": ("world", "hel+o")}, "body matches 'hel+o'"),
     ],
 )
-def test_addresses_are_taken_apart(address: str, expected: str) -> None:
-    assert str(parse_url(address)) == expected
+async def test_a_body_that_says_otherwise_is_a_wrong_status(
+    serve: Serve, params: dict[str, tuple[str, ...]], detail: str
+) -> None:
+    found = await ask(f"127.0.0.1:{serve(says(OK))}", HttpParams(**params))
+    assert (found.failure, found.detail) == (Failure.STATUS, detail)
+    assert dict(found.figures)["probe_http_status_code"] == 200.0
+
+
+async def test_a_body_is_searched_no_further_than_its_first_64_kib(serve: Serve) -> None:
+    """A regular expression may take a time that grows with the text; and what is no UTF-8 is no defect."""
+    port = serve(says(page(b"\xff" * 65_536 + b"needle")))
+    assert (await ask(f"127.0.0.1:{port}", HttpParams(body_matches=("needle",)))).failure is Failure.STATUS
+
+
+async def test_the_status_is_judged_before_the_body(serve: Serve) -> None:
+    port = serve(says(b"HTTP/1.1 500 No\r\nContent-Length: 5\r\n\r\nhello"))
+    found = await ask(f"127.0.0.1:{port}", HttpParams(body_matches=("world",)))
+    assert found.detail == "status 500, wanted 2xx"
+
+
+JSON = b'{"status": "ok", "rooms": [{"name": "H\xe1\xbb\x99i tr\xc6\xb0\xe1\xbb\x9dng", "live": true}]}'
+
+
+async def test_expressions_over_json_must_all_be_true(serve: Serve) -> None:
+    params = HttpParams(
+        body_json=("status == 'ok'", "length(rooms) > `0`", "rooms[0].live", "rooms[0].name == 'Hội trường'")
+    )
+    assert (await ask(f"127.0.0.1:{serve(says(page(JSON)))}", params)).success
+
+
+@pytest.mark.parametrize(
+    ("body", "expression", "detail"),
+    [
+        (JSON, "status == 'down'", "\"status == 'down'\" is false, wanted true"),
+        (JSON, "rooms[7].live", "'rooms[7].live' is null, wanted true"),
+        (JSON, "status", "'status' is \"ok\", wanted true"),
+        (JSON, "length(status.x)", "'length(status.x)' cannot be asked of this JSON: "),
+        (b"<html>", "status", "body is no JSON: "),
+        (b"", "status", "body is no JSON: "),
+        (b"[" * 100_000, "status", "body is no JSON: "),
+        (b"\xff", "status", "body is no JSON: "),
+    ],
+    ids=["false", "nothing", "text", "no length", "html", "empty", "deep", "no utf-8"],
+)
+async def test_json_that_says_otherwise_is_a_wrong_status(
+    serve: Serve, body: bytes, expression: str, detail: str
+) -> None:
+    found = await ask(f"127.0.0.1:{serve(says(page(body)))}", HttpParams(body_json=(expression,)))
+    assert found.failure is Failure.STATUS
+    assert found.detail.startswith(detail)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"body_matches": ("(",)}, r'body_matches: expected a regular expression, got "\("'),
+        ({"body_not_matches": ("[",)}, r'body_not_matches: expected a regular expression, got "\["'),
+        ({"body_json": ("a ==",)}, 'body_json: expected a JMESPath expression, got "a =="'),
+        ({"body_json": ("",)}, 'body_json: expected a JMESPath expression, got ""'),
+    ],
+)
+def test_bad_expressions_are_refused_when_configured(params: dict[str, tuple[str, ...]], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        HttpParams(**params)
