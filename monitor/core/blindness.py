@@ -195,7 +195,7 @@ class Sight(msgspec.Struct):
         """What says that it is us, if anything does."""
         if self.torn and not self.losing(now - WITNESS_S):
             self._forget_torn()
-        eyes = min(EYES, self.checks)
+        eyes = max(1, min(EYES, self.checks))  # nothing that could be missed is nothing missed
         if self.blind:
             return None
         if len(self.missed) >= eyes and now - self.seen_at > BLIND_AFTER_S:

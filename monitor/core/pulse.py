@@ -1,11 +1,13 @@
 """Heartbeats of the points' own pages, made into observations: evidence equal to probes. Pure.
 
 A page beats once a second; each beat is an answered probe of the check ``<point>/page``. A beat that is overdue is a
-lost one, and as long as the silence lasts there is another loss each ``slot``, as a confirm burst has for a probe: on
-a clean line a point whose page falls silent is down after three of them, some two seconds after its last beat. The slot
-widens with the line's own unevenness (four mean deviations of the time between beats, as RFC 6298 section 2 has
-it for retransmission), for a beat that a mobile line delivers late was not lost. A silence that has lasted is heard
-of once a second.
+lost one, and as long as the silence lasts there is another loss each slot, as a confirm burst has for a probe: on a
+clean line a point whose page falls silent is down some two seconds after its last beat.
+
+Beats travel over TCP, which sends a lost one again after two round trips, then after a retransmission time-out that
+doubles (RFC 8985 section 7, RFC 6298): a slot is four round trips or four mean deviations of the time between beats,
+whichever is more, so that each further loss stands for another attempt that failed, and a beat that a mobile line
+delivers late was not lost. A silence that has lasted is heard of once a second.
 
 A page that is closed in an orderly way takes its evidence with it: nothing is known then, and nobody is accused. When
 we ourselves were held up, what is overdue is not yet believed to be.
@@ -20,10 +22,14 @@ from probes.model import Failure, Measurement, Observation
 
 BEAT_S = 1.0
 """How often a page beats."""
-SLOT_AT_LEAST_S = 0.4
+LATE_S = 0.3
+"""A beat that is later than this, or than a slot, is lost."""
+SLOT_AT_LEAST_S = 0.2
 SLOT_AT_MOST_S = 2.0
+ROUND_TRIPS = 4.0
 DEVIATIONS = 4.0
-DEVIATION_GAIN = 1 / 8
+GAIN = 1 / 8
+"""Smoothing of both, RFC 6298 section 2."""
 PATIENCE_LOSSES = 20
 """After so many losses in a row the silence is told of only once a second."""
 HELD_UP_S = 0.5
@@ -52,6 +58,7 @@ class Pulse(msgspec.Struct):
     sessions: dict[str, float]
     """Session → its last beat."""
     deviation_s: float = 0.0
+    rtt_s: float = 0.0
     lost: int = 0
     """Losses since the last beat."""
     next_loss_at: float = 0.0
@@ -60,8 +67,19 @@ class Pulse(msgspec.Struct):
 
     @property
     def slot_s(self) -> float:
-        """How much later than expected counts as lost."""
-        return min(SLOT_AT_MOST_S, max(SLOT_AT_LEAST_S, DEVIATIONS * self.deviation_s))
+        """For how long a silence must go on to count as another loss."""
+        return min(SLOT_AT_MOST_S, max(SLOT_AT_LEAST_S, DEVIATIONS * self.deviation_s, ROUND_TRIPS * self.rtt_s))
+
+    def heard(self, session: str, beat: Beat, now: float) -> None:
+        """A beat arrived now."""
+        if session in self.sessions and self.lost <= PATIENCE_LOSSES:  # an outage says nothing of how even the line is
+            late_s = min(max(0.0, now - self.sessions[session] - BEAT_S), SLOT_AT_MOST_S)
+            self.deviation_s += (late_s - self.deviation_s) * GAIN
+        if beat.rtt_s is not None:
+            self.rtt_s += (beat.rtt_s - self.rtt_s) * GAIN
+        self.sessions[session] = self.last_at = now
+        self.beat, self.lost = beat, 0
+        self.next_loss_at = now + BEAT_S + max(LATE_S, self.slot_s)
 
 
 class Pulses:
@@ -91,13 +109,7 @@ class Pulses:
         pulse = self._pulses.get(point_id)
         if pulse is None:
             pulse = self._pulses[point_id] = Pulse(now, {})
-        elif session in pulse.sessions:
-            late_s = abs(now - pulse.sessions[session] - BEAT_S)
-            if pulse.lost <= PATIENCE_LOSSES:  # what an outage lasted says nothing of how even the line is
-                pulse.deviation_s += (min(late_s, SLOT_AT_MOST_S) - pulse.deviation_s) * DEVIATION_GAIN
-        pulse.sessions[session] = pulse.last_at = now
-        pulse.beat, pulse.lost = beat, 0
-        pulse.next_loss_at = now + BEAT_S + pulse.slot_s
+        pulse.heard(session, beat, now)
         self._pulses.move_to_end(point_id)
         return self._observation(point_id, now, Measurement(True, beat.rtt_s or 0.0))
 
@@ -114,9 +126,9 @@ class Pulses:
         before, self._looked_at = self._looked_at, now
         held_up = before is not None and not 0 <= now - before <= HELD_UP_S
         for point_id, pulse in self._pulses.items():
-            if pulse.last_at + BEAT_S + SLOT_AT_LEAST_S > now:
+            if pulse.last_at + BEAT_S + LATE_S > now:
                 if pulse.last_at > now + BEAT_S:  # the clock was set back
-                    pulse.last_at, pulse.next_loss_at = now, now + BEAT_S + pulse.slot_s
+                    pulse.last_at, pulse.next_loss_at = now, now + BEAT_S + max(LATE_S, pulse.slot_s)
                     continue
                 break
             if held_up:
