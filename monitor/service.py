@@ -6,6 +6,7 @@ happening is told to the log, to the alerts and to the board, none of which can 
 
 import asyncio
 import gc
+import resource
 import signal
 import socket
 import time
@@ -20,16 +21,31 @@ from aiohttp import web
 from monitor.alerting.alertmanager import Alertmanagers
 from monitor.alerting.messages import Alert
 from monitor.configuration import Configuration, InvalidConfiguration, load
+from monitor.configuration.links import link_secret
 from monitor.configuration.reload import reload
-from monitor.core.model import BlindnessChanged, CheckChanged, Happening, PhaseChanged, PointChanged, PointState
+from monitor.core.model import (
+    BlindnessChanged,
+    CheckChanged,
+    Happening,
+    PhaseChanged,
+    PointChanged,
+    PointState,
+    PowerChanged,
+)
 from monitor.core.phases import phase_at
-from monitor.core.pipeline import Pipeline
+from monitor.core.pipeline import Pipeline, Strain
+from monitor.core.power import BROWSER, Reading
+from monitor.core.pulse import Beat, Pulses, check_of
 from monitor.metrics import Exposition, LoopLag
 from monitor.web.app import BOARD, create_app
+from monitor.web.links import Links
 from probes.engine import Engine, probe_once
 from probes.model import Check, Measurement, Observation
+from probes.registry import FIGURES
 
 TICK_S = 0.1
+BACKLOG = 4096
+"""Connections that wait to be accepted: after a restart every page comes back within seconds."""
 STARTS_QUIETLY = frozenset({PointState.UNKNOWN, PointState.NOT_EXPECTED})
 
 log = structlog.get_logger("diemcau")
@@ -45,6 +61,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     external_url: str = ""
     """Where people reach the board; links in alerts begin with it."""
     vantage: str = "center"
+    state: Path
+    """The directory of what outlives a run: the secret that signs the links to points' pages."""
     probe_any_target: bool = False
     """Let ``/probe`` ask addresses that are not in the inventory."""
 
@@ -53,13 +71,16 @@ class Service:
     """One running monitor. ``await Service(settings).run()`` returns after SIGTERM or SIGINT."""
 
     def __init__(self, settings: Settings) -> None:
-        """Raises InvalidConfiguration when there is nothing valid to start with."""
+        """Raises InvalidConfiguration when there is nothing valid to start with, SecretUnusable without a secret."""
         self.settings = settings
         self.configuration = load(settings.config)
+        self._secret = link_secret(settings.state)
+        self.links = self._signed_links()
         now = time.time()
         first, ceremony = self.configuration.inventory, self.configuration.ceremony
         self.pipeline = Pipeline(first, ceremony, (), now)
         self.pipeline.replace(first, ceremony, self.configuration.policies(self.pipeline.phase), now)
+        self.pulses = Pulses(settings.vantage)
         self.engine = Engine(self._observe, vantage=settings.vantage)
         self.engine.update(self.configuration.checks(self.pipeline.phase))
         self.lag = LoopLag()
@@ -72,6 +93,8 @@ class Service:
             self.lag,
             self.alerts,
             kind_of=lambda module: self.kind_of(module) or "",
+            figures=FIGURES,
+            pages=lambda: self.pulses.sessions,
         )
         self.app = create_app(self)
         self._reloading = asyncio.Lock()
@@ -79,6 +102,7 @@ class Service:
 
     async def run(self) -> None:
         """Serve until told to stop, then say what is pending and close."""
+        _allow_many_sockets()
         gc.collect()
         gc.freeze()  # the inventory lives as long as we do: no use in walking it again and again
         async with AsyncExitStack() as stack:
@@ -102,6 +126,20 @@ class Service:
     async def exposition(self) -> bytes:
         """The text of ``/metrics``."""
         return await self._exposition.render()
+
+    def beat(self, point_id: str, session: str, beat: Beat) -> None:
+        """A heartbeat of a point's own page arrived."""
+        now = time.time()
+        self._observe(self.pulses.beat(point_id, session, beat, now))
+        if beat.charging is not None:
+            reading = Reading(BROWSER, not beat.charging, now, beat.discharging_s, beat.charge_ratio)
+            self._tell(self.pipeline.hear_power(point_id, reading))
+
+    def leave(self, point_id: str, session: str) -> None:
+        """A point's own page was closed in an orderly way."""
+        now = time.time()
+        if self.pulses.leave(point_id, session, now):
+            self._tell(self.pipeline.leave(check_of(point_id), now))
 
     @property
     def firing(self) -> Mapping[str, Alert]:
@@ -135,13 +173,19 @@ class Service:
 
     def _adopt(self, configuration: Configuration) -> None:
         self.configuration = configuration
+        self.links = self._signed_links()
         now = time.time()
         ceremony = configuration.ceremony
         phase = phase_at(ceremony, now)
         policies = configuration.policies(phase)
         self._tell(self.pipeline.replace(configuration.inventory, ceremony, policies, now))
+        self.pulses.keep(set(configuration.inventory.points))
         self.engine.update(configuration.checks(phase))
         gc.freeze()
+
+    def _signed_links(self) -> Links:
+        policy = self.configuration.links
+        return Links(self._secret, policy.generation, policy.generations, frozenset(policy.revoked))
 
     def _jobs(self) -> dict[str, Coroutine[None, None, None]]:
         return {
@@ -152,18 +196,26 @@ class Service:
         }
 
     def _observe(self, observation: Observation) -> None:
-        happened = self.pipeline.observe(observation)
-        if happened:
-            self._tell(happened)
+        self._tell(self.pipeline.observe(observation))
 
     async def _tick(self) -> None:
+        due = time.monotonic()
         while True:
-            happened = self.pipeline.tick(time.time())
-            if happened:
-                self._tell(happened)
+            late_s = max(0.0, time.monotonic() - due)
+            now = time.time()
+            for observation in self.pulses.overdue(now):
+                self._observe(observation)
+            self._tell(self.pipeline.tick(now, Strain(late_s, self._dropped())))
+            due = time.monotonic() + TICK_S
             await asyncio.sleep(TICK_S)
 
+    def _dropped(self) -> int:
+        """Packets that our own kernel dropped since the start."""
+        return sum(batch.kernel_drops for batch in self.engine.counters.batches.values())
+
     def _tell(self, happened: Sequence[Happening]) -> None:
+        if not happened:
+            return
         for happening in happened:
             if isinstance(happening, PhaseChanged):
                 self._enter_phase()
@@ -207,6 +259,8 @@ def _say(happening: Happening) -> None:
             say("point changed", **msgspec.structs.asdict(happening))
         case CheckChanged():
             log.debug("check changed", **msgspec.structs.asdict(happening))
+        case PowerChanged():
+            log.info("power changed", **msgspec.structs.asdict(happening))
         case PhaseChanged():
             log.info("phase changed", **msgspec.structs.asdict(happening))
         case BlindnessChanged():
@@ -216,9 +270,16 @@ def _say(happening: Happening) -> None:
 def _site(runner: web.AppRunner, address: str) -> web.BaseSite:
     """Where to listen. Raises ValueError for an address in none of the forms."""
     if address.startswith("fd:"):
-        return web.SockSite(runner, socket.socket(fileno=int(address.removeprefix("fd:"))))
+        return web.SockSite(runner, socket.socket(fileno=int(address.removeprefix("fd:"))), backlog=BACKLOG)
     host, _, port = address.rpartition(":")
-    return web.TCPSite(runner, host.strip("[]") or None, int(port))
+    return web.TCPSite(runner, host.strip("[]") or None, int(port), backlog=BACKLOG)
+
+
+def _allow_many_sockets() -> None:
+    """Every page is a socket: raise the soft limit to the hard one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def _cancel(tasks: Sequence["asyncio.Task[None]"]) -> None:

@@ -32,6 +32,8 @@ GAIN = 1 / 8
 """Smoothing of both, RFC 6298 section 2."""
 PATIENCE_LOSSES = 20
 """After so many losses in a row the silence is told of only once a second."""
+GONE_S = 10.0
+"""A page that has been silent for so long does not keep the evidence of another, which is closed, alive."""
 HELD_UP_S = 0.5
 """Looks at the clock further apart than this: the beats are waiting in our own buffers."""
 UNTOLD = "no heartbeat from the point's page"
@@ -113,10 +115,12 @@ class Pulses:
         self._pulses.move_to_end(point_id)
         return self._observation(point_id, now, Measurement(True, beat.rtt_s or 0.0))
 
-    def leave(self, point_id: str, session: str) -> bool:
-        """A page was closed in an orderly way; true when it was the point's last."""
+    def leave(self, point_id: str, session: str, now: float) -> bool:
+        """A page was closed in an orderly way; true when it was the point's last that still beat."""
         pulse = self._pulses.get(point_id)
-        if pulse is None or pulse.sessions.pop(session, None) is None or pulse.sessions:
+        if pulse is None or pulse.sessions.pop(session, None) is None:
+            return False
+        if any(now - heard_at < GONE_S for heard_at in pulse.sessions.values()):
             return False
         del self._pulses[point_id]
         return True

@@ -99,7 +99,7 @@ def test_a_page_that_is_closed_in_an_orderly_way_accuses_nobody(site: Callable[.
     nat.open = True
     nat.run(10)
     nat.open = False
-    assert nat.pulses.leave("p0", "s")
+    assert nat.pulses.leave("p0", "s", nat.province.now)
     left = nat.pipeline.leave(check_of("p0"), nat.province.now)
     assert changes(left) == [("p0", PointState.UNKNOWN, Cause.NO_EVIDENCE)]
     assert not changes(nat.run(20))

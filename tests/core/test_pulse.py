@@ -70,15 +70,24 @@ def test_one_open_page_of_two_is_enough() -> None:
     for second in range(5):
         pulses.beat("p", "phone", BEAT, 102.0 + second)
         assert not list(pulses.overdue(102.5 + second))
-    assert not pulses.leave("p", "s")
-    assert pulses.leave("p", "phone")
+    assert not pulses.leave("p", "s", 106.5)
+    assert pulses.leave("p", "phone", 106.5)
     assert not losses(pulses, 107.0, 120.0)
+
+
+def test_a_page_long_silent_does_not_keep_alive_what_another_one_takes_with_it() -> None:
+    """It was lost without a word, and opened again under another name."""
+    pulses = beating(2)
+    for second in range(20):
+        pulses.beat("p", "new", BEAT, 102.0 + second)
+    assert pulses.leave("p", "new", 122.0)
+    assert pulses.get("p") is None
 
 
 def test_a_page_that_is_closed_takes_its_evidence_with_it() -> None:
     pulses = beating(3)
-    assert pulses.leave("p", "s")
-    assert not pulses.leave("p", "s")
+    assert pulses.leave("p", "s", 102.5)
+    assert not pulses.leave("p", "s", 102.5)
     assert not losses(pulses, 103.0, 110.0)
     assert pulses.sessions == 0
 
@@ -115,8 +124,8 @@ def test_whatever_comes_sessions_are_counted_and_losses_have_their_point(
         told = {observation.check for observation in pulses.overdue(now)}
         assert told <= {f"{point}/page" for point, _ in open_now}
         if leaves:
-            pulses.leave(point_id, session)
-            open_now.discard((point_id, session))
+            last = pulses.leave(point_id, session, now)
+            open_now = {each for each in open_now if each[0] != point_id or (not last and each[1] != session)}
         else:
             pulses.beat(point_id, session, BEAT, now)
             open_now.add((point_id, session))
