@@ -105,6 +105,20 @@ def _probe_lines(kind: str, measurement: Measurement) -> Iterator[str]:
         yield f'probe_{kind}_duration_seconds{{phase="{phase}"}} {seconds:.9g}'
     for name, value in measurement.figures:
         yield from _gauge(name, value)
+    yield from _remarks(measurement)
+
+
+def _remarks(measurement: Measurement) -> Iterator[str]:
+    """For people: why it failed, and what was found by name, such as the routers on the way."""
+    if measurement.failure is not None:
+        yield f"# {measurement.failure} {_one_line(measurement.detail)}".rstrip()
+    for number, name in enumerate(measurement.names, 1):
+        yield f"# {number} {_one_line(name)}"
+
+
+def _one_line(text: str) -> str:
+    """What others sent must not become a sample."""
+    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def _gauge(name: str, value: float) -> Iterator[str]:

@@ -187,7 +187,7 @@ async def test_a_probe_answers_as_blackbox_exporter_does(stage: Any, client: Cli
 def test_a_failed_probe_is_an_answer_all_the_same() -> None:
     lines = probe_text("tcp", Measurement(False, 2.0, Failure.TIMEOUT)).splitlines()
     assert lines[2] == "probe_success 0"
-    assert lines[-1] == "probe_duration_seconds 2"
+    assert lines[-2:] == ["probe_duration_seconds 2", "# timeout"]
 
 
 @pytest.mark.parametrize(
@@ -251,3 +251,12 @@ async def test_a_page_of_a_point_has_its_hour(stage: Any, client: ClientSession)
 async def test_a_wall_screen_can_ask_for_a_theme(client: ClientSession, query: str, theme: str) -> None:
     async with client.get(f"/{query}") as response:
         assert f'<html lang="vi"{theme} data-link' in await response.text()
+
+
+def test_a_probe_says_why_it_failed_and_whom_it_met_on_the_way() -> None:
+    """In comments, on one line each, whatever others sent."""
+    found = Measurement(False, 0.5, Failure.TIMEOUT, "no answer\nprobe_success 1", names=("10.1.1.1", "*", "a\nb 1"))
+    text = probe_text("path", found)
+    assert "# timeout no answer probe_success 1\n" in text
+    assert text.endswith("# 1 10.1.1.1\n# 2 *\n# 3 a b 1\n")
+    assert [line for line in text.splitlines() if line.startswith("probe_success")] == ["probe_success 0"]
