@@ -36,10 +36,35 @@ PHASES = {
     "setup": "socket made ready",
     "connect": "TCP connection",
     "tls": "TLS handshake",
+    "starttls": "TLS asked for",
     "processing": "request, until the answer begins",
     "transfer": "the answer, to its end",
     "rtt": "packet there and back",
     "waiting": "no answer",
+    "trace": "who answers on the way",
+    "handshake": "both sides say hello",
+    "discover": "the agent's engine and clock",
+    "login": "user and password",
+    "ask": "question and answer",
+    "request": "question and answer",
+    "options": "what it can do, asked",
+    "enquiry": "a call's state, asked",
+    "binding": "our address, asked",
+    "allocate": "a relay, asked for",
+    "release": "the relay, given back",
+    "list": "its variables, asked",
+    "alarms": "its alarms, asked",
+    "send": "what is to be sent",
+    "expect": "what is to come",
+    "command": "the application, asked for",
+    "describe": "what it has to show, asked",
+    "play": "the stream, asked for",
+    "media": "the first picture or sound",
+    "receive": "the stream itself",
+    "queue": "other decoders at work",
+    "start": "the decoder, started",
+    "open": "the stream, opened",
+    "watch": "pictures and sound, watched",
 }
 ADVICE = {
     Failure.TIMEOUT: "Nothing answered in time: the host is off, the line is cut, or a firewall drops the packets "
@@ -145,7 +170,7 @@ def _documents_of(params: type[Params]) -> dict[str, str]:
     body = ast.parse(textwrap.dedent(inspect.getsource(params))).body[0]
     statements = body.body if isinstance(body, ast.ClassDef) else []
     return {
-        field.target.id: " ".join(said.value.value.split())
+        field.target.id: " ".join(said.value.value.replace("``", "").split())
         for field, said in pairwise(statements)
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
         if isinstance(said, ast.Expr) and isinstance(said.value, ast.Constant) and isinstance(said.value.value, str)
@@ -203,6 +228,7 @@ def in_json(kind: AnyKind, address: str, found: Measurement) -> str:
         "detail": found.detail,
         "phases": dict(found.phases),
         "figures": dict(found.figures),
+        "names": found.names,
     }
     return msgspec.json.format(msgspec.json.encode(result)).decode()
 
@@ -214,6 +240,8 @@ def in_words(kind: AnyKind, address: str, found: Measurement) -> Iterator[str]:
     helps = {figure.name: figure.help for figure in kind.figures}
     for name, value in found.figures:
         yield f"  {name} {value:.15g}  {helps.get(name, '')}".rstrip()
+    for number, name in enumerate(found.names, 1):
+        yield f"  {number:>3} {name}"
     if found.failure:
         yield "\n" + ": ".join(filter(None, [found.failure, found.detail]))
         yield "\n".join(textwrap.wrap(ADVICE[found.failure], 100, break_on_hyphens=False))

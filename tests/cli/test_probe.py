@@ -58,6 +58,7 @@ def test_json_of_a_success_has_exactly_these_fields(listener: int) -> None:
     assert found == {
         "kind": "tcp",
         "address": f"127.0.0.1:{listener}",
+        "names": [],
         "success": True,
         "duration_seconds": found["duration_seconds"],
         "reason": None,
