@@ -58,7 +58,9 @@ class Configuration(msgspec.Struct, frozen=True, dict=True):
     def checks(self, phase: Phase) -> list[Check]:
         """All checks of a phase: of the points that take part and have an address, then services and witnesses."""
         made = [
-            self._check(point.id, line.module, line.address(point.address or "", point.id), phase.interval_s * line.every)
+            self._check(
+                point.id, line.module, line.address(point.address or "", point.id), phase.interval_s * line.every
+            )
             for point, check_set in self._probed()
             for line in check_set.checks
         ]
@@ -163,7 +165,9 @@ class Configuration(msgspec.Struct, frozen=True, dict=True):
     def _by_address(self) -> dict[str, Point]:
         """Points by address and by what their checks ask, ``10.38.1.7:1720``; points that take part before others."""
         found = {
-            line.address(point.address or "", point.id): point for point, check_set in self._probed() for line in check_set.checks
+            line.address(point.address or "", point.id): point
+            for point, check_set in self._probed()
+            for line in check_set.checks
         }
         ordered = sorted(self.inventory.points.values(), key=lambda point: point.expected)
         return found | {point.address: point for point in ordered if point.address is not None}

@@ -55,7 +55,9 @@ class CheckLine(msgspec.Struct, frozen=True):
     """Only each n-th time of the phase's interval."""
 
     def __post_init__(self) -> None:
-        _check_target(self.target.replace(TARGET, "").replace(POINT_ID, ""), "a target such as {address}:1720", self.target)
+        _check_target(
+            self.target.replace(TARGET, "").replace(POINT_ID, ""), "a target such as {address}:1720", self.target
+        )
 
     def address(self, point_address: str, point_id: str) -> str:
         """The target of a point."""
