@@ -44,6 +44,8 @@ from probes.model import Check, Measurement, Observation
 from probes.registry import FIGURES
 
 TICK_S = 0.1
+GC_THRESHOLD = (20_000, 20, 50)
+"""Rarer than Python's own: with thousands of sockets a full collection holds the loop for a quarter of a second."""
 BACKLOG = 4096
 """Connections that wait to be accepted: after a restart every page comes back within seconds."""
 STARTS_QUIETLY = frozenset({PointState.UNKNOWN, PointState.NOT_EXPECTED})
@@ -105,6 +107,7 @@ class Service:
         _allow_many_sockets()
         gc.collect()
         gc.freeze()  # the inventory lives as long as we do: no use in walking it again and again
+        gc.set_threshold(*GC_THRESHOLD)
         async with AsyncExitStack() as stack:
             runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=1.0)
             await runner.setup()
@@ -131,8 +134,8 @@ class Service:
         """A heartbeat of a point's own page arrived."""
         now = time.time()
         self._observe(self.pulses.beat(point_id, session, beat, now))
-        if beat.charging is not None:
-            reading = Reading(BROWSER, not beat.charging, now, beat.discharging_s, beat.charge_ratio)
+        if (on_battery := self.pulses[point_id].on_battery) is not None:
+            reading = Reading(BROWSER, on_battery, now, beat.discharging_s, beat.charge_ratio)
             self._tell(self.pipeline.hear_power(point_id, reading))
 
     def leave(self, point_id: str, session: str) -> None:

@@ -8,6 +8,7 @@ import msgspec
 
 from monitor.bench import engine as engine_bench
 from monitor.bench import icmp as icmp_bench
+from monitor.bench import pages as pages_bench
 from monitor.bench import peers as bench_peers
 
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
@@ -81,3 +82,31 @@ def engine(checks: int, interval: float, duration: float, rate_limit: float, as_
         f"{report.lag_max_seconds * 1e3:.1f} ms at most\n"
         f"RTT {report.rtt_median_seconds * 1e6:.1f} µs median, {report.rtt_p99_seconds * 1e6:.1f} µs p99"
     )
+
+
+@command.command()
+@click.option("--pages", type=click.IntRange(1, 15_000), default=5000, show_default=True)
+@click.option("--duration", default="30s", show_default=True, callback=seconds)
+@click.option("--restart", is_flag=True, help="Then restart the service, and see how soon every page is back.")
+@click.option("--json", "as_json", is_flag=True, help="Figures for a program.")
+def pages(pages: int, duration: float, restart: bool, as_json: bool) -> None:  # noqa: FBT001
+    """Very many points' pages at once, heartbeats each second, against the service in a process of its own."""
+    try:
+        report = pages_bench.run(pages, duration, restart=restart)
+    except OSError as error:
+        raise click.ClickException(error.strerror or str(error)) from error
+    if as_json:
+        click.echo(msgspec.json.encode(report).decode())
+        return
+    click.echo(
+        f"{report.pages:,} pages for {report.duration_seconds:.0f} s: {report.beats:,} heartbeats echoed, "
+        f"{report.unanswered:,} not within a second; all open within {report.opened_seconds:.1f} s\n"
+        f"service: CPU {report.cpu_ratio:.1%} of one core, {report.rss_bytes / 1e6:,.0f} MB\n"
+        f"RTT {report.rtt_median_seconds * 1e3:.1f} ms median, {report.rtt_p99_seconds * 1e3:.1f} ms p99, "
+        f"{report.rtt_max_seconds * 1e3:.1f} ms at most (the client itself at {report.client_cpu_ratio:.0%} CPU)"
+    )
+    if report.back_seconds is not None and report.stopped_seconds is not None:
+        click.echo(
+            f"restart: the service ended within {report.stopped_seconds:.1f} s; "
+            f"every page was back {report.back_seconds:.1f} s after it was told to"
+        )

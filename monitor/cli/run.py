@@ -14,6 +14,13 @@ import uvloop
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
+def state_directory() -> Path:
+    """Where state is kept when nobody says: as systemd names it, or at home."""
+    named = os.environ.get("DIEMCAU_STATE") or os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(named) if named else Path(home) / "diemcau"
+
+
 def listen_address(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
     """Refuse what is no place to listen before anything is opened."""
     for value in values:
@@ -39,6 +46,13 @@ def listen_address(_ctx: click.Context, _param: click.Parameter, values: tuple[s
     callback=listen_address,
     help="Where to serve board and metrics: HOST:PORT, :PORT for every address, or fd:N, an open socket. Repeatable.",
 )
+@click.option(
+    "--state",
+    default=state_directory,
+    show_default="$DIEMCAU_STATE, $STATE_DIRECTORY or ~/.local/state/diemcau",
+    type=click.Path(path_type=Path),
+    help="Directory of what outlives a run: the secret that signs the links to points' pages.",
+)
 @click.option("--alertmanager", multiple=True, metavar="URL", help="An Alertmanager to post to. Repeatable.")
 @click.option(
     "--external-url", default="", metavar="URL", help="Where people reach the board; links in alerts begin with it."
@@ -50,6 +64,7 @@ def listen_address(_ctx: click.Context, _param: click.Parameter, values: tuple[s
 def command(
     config: Path,
     listen: tuple[str, ...],
+    state: Path,
     alertmanager: tuple[str, ...],
     external_url: str,
     vantage: str,
@@ -68,12 +83,14 @@ def command(
       diemcau run --config /etc/diemcau --listen :8080 --alertmanager http://127.0.0.1:9093
     """  # noqa: D301
     from monitor.configuration import InvalidConfiguration  # noqa: PLC0415
+    from monitor.configuration.links import SecretUnusable  # noqa: PLC0415
     from monitor.service import Service, Settings  # noqa: PLC0415
 
     configure_log(log_format, LEVELS[log_level])
     settings = Settings(
         config=config,
         listen=listen,
+        state=state,
         alertmanagers=alertmanager,
         external_url=external_url or _guess_url(listen[0]),
         vantage=vantage,
@@ -92,6 +109,8 @@ def command(
         raise click.ClickException(
             f"{invalid.total} errors in {config}; `diemcau sample {config}` writes a complete sample"
         ) from None
+    except SecretUnusable as unusable:
+        raise click.ClickException(str(unusable)) from None
     except OSError as error:
         raise click.ClickException(f"cannot serve: {error.strerror or error}") from None
 

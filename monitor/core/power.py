@@ -3,8 +3,8 @@
 Declared rules:
 
 * A **UPS** (UPS-MIB, Network UPS Tools) is believed as it speaks: mains or battery.
-* A **browser** is believed when its charger goes from plugged to unplugged while its page is open, and when it is
-  plugged. A laptop that was never seen plugged runs on its battery for reasons of its own: that is no power cut.
+* **Browsers** are believed when a charger is plugged, and when none is any more that was plugged while its page was
+  open. A laptop that was never seen plugged runs on its battery for reasons of its own: that is no power cut.
 * A UPS that was heard lately outweighs the browser: what stands behind it keeps its charger.
 * What was last heard stays, with its age: a site that went silent on battery went silent for want of power.
 """

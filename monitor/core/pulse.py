@@ -53,12 +53,21 @@ class Beat(msgspec.Struct, frozen=True):
     visible: bool = True
 
 
+class Session(msgspec.Struct):
+    """One open page, on a laptop or a phone."""
+
+    last_at: float
+    charging: bool | None = None
+    """None where its browser does not tell."""
+    was_plugged: bool = False
+    """Whether its charger was once seen plugged."""
+
+
 class Pulse(msgspec.Struct):
     """The pages of one point that are open."""
 
     last_at: float
-    sessions: dict[str, float]
-    """Session → its last beat."""
+    sessions: dict[str, Session]
     deviation_s: float = 0.0
     rtt_s: float = 0.0
     lost: int = 0
@@ -74,14 +83,32 @@ class Pulse(msgspec.Struct):
 
     def heard(self, session: str, beat: Beat, now: float) -> None:
         """A beat arrived now."""
-        if session in self.sessions and self.lost <= PATIENCE_LOSSES:  # an outage says nothing of how even the line is
-            late_s = min(max(0.0, now - self.sessions[session] - BEAT_S), SLOT_AT_MOST_S)
+        page = self.sessions.get(session)
+        if page is None:
+            self._forget_gone(now)
+            page = self.sessions[session] = Session(now)
+        elif self.lost <= PATIENCE_LOSSES:  # an outage says nothing of how even the line is
+            late_s = min(max(0.0, now - page.last_at - BEAT_S), SLOT_AT_MOST_S)
             self.deviation_s += (late_s - self.deviation_s) * GAIN
         if beat.rtt_s is not None:
             self.rtt_s += (beat.rtt_s - self.rtt_s) * GAIN
-        self.sessions[session] = self.last_at = now
+        page.last_at = self.last_at = now
+        page.charging, page.was_plugged = beat.charging, page.was_plugged or beat.charging is True
         self.beat, self.lost = beat, 0
         self.next_loss_at = now + BEAT_S + max(LATE_S, self.slot_s)
+
+    @property
+    def on_battery(self) -> bool | None:
+        """Whether the site has no mains, as its chargers tell: none is plugged, and one was. None where none tells."""
+        told = [page for page in self.sessions.values() if page.charging is not None]
+        if any(page.charging for page in told):
+            return False
+        return True if any(page.was_plugged for page in told) else None
+
+    def _forget_gone(self, now: float) -> None:
+        """A page that was lost without a word has been opened again under another name."""
+        for name in [name for name, page in self.sessions.items() if now - page.last_at > GONE_S]:
+            del self.sessions[name]
 
 
 class Pulses:
@@ -120,7 +147,7 @@ class Pulses:
         pulse = self._pulses.get(point_id)
         if pulse is None or pulse.sessions.pop(session, None) is None:
             return False
-        if any(now - heard_at < GONE_S for heard_at in pulse.sessions.values()):
+        if any(now - page.last_at < GONE_S for page in pulse.sessions.values()):
             return False
         del self._pulses[point_id]
         return True

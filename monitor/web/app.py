@@ -18,6 +18,7 @@ from monitor.web import point, text
 from monitor.web.backend import Backend
 from monitor.web.board import CAUSE_CODES, SHOWN, STATE_CODES, Board, Head
 from monitor.web.endpoints import Endpoints, compressed
+from monitor.web.presence import Presence
 from monitor.web.stream import BoardStream
 from monitor.web.text import TEXT
 
@@ -29,6 +30,8 @@ THEMES = ("dark", "light")
 
 BOARD = web.AppKey("board", BoardStream)
 """The service tells ``app[BOARD].notice(happenings)``."""
+PRESENCE = web.AppKey("presence", Presence)
+"""How many points' pages are open: ``app[PRESENCE].sessions``."""
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -49,11 +52,13 @@ def create_app(backend: Backend, *, now: Callable[[], float] = time.time) -> web
     pages = Pages(backend, now)
     app = web.Application(client_max_size=LARGEST_BODY, middlewares=[pages.catch])
     app[BOARD] = pages.stream
+    app[PRESENCE] = Presence(backend, now, pages.render)
     app.add_routes(
         [
             web.get("/", pages.board),
             web.get("/points/{id}", pages.point),
             web.get("/events", pages.stream.serve, allow_head=False),
+            *app[PRESENCE].routes(),
             *Endpoints(backend).routes(),
         ]
     )
@@ -78,7 +83,7 @@ class Pages:
     async def board(self, request: web.Request) -> web.StreamResponse:
         """``/``: everything at once; then the page listens to ``/events``."""
         snapshot = self._board.snapshot(self._now())
-        return await self._page(
+        return await self.render(
             request,
             "board.html",
             head=snapshot.head,
@@ -94,11 +99,11 @@ class Pages:
         point_id = request.match_info["id"]
         shown = point.view(self._backend.pipeline, point_id, self._now()) if len(point_id) <= LONGEST_ID else None
         if shown is None:
-            return await self._page(
+            return await self.render(
                 request, "error.html", 404, title=TEXT["error_point"], hint=TEXT["error_point_hint"]
             )
         words = as_json({"stale": TEXT["point_stale"], "timezone": self._backend.pipeline.ceremony.timezone})
-        return await self._page(request, "point.html", point=shown, words=words)
+        return await self.render(request, "point.html", point=shown, words=words)
 
     @web.middleware
     async def catch(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -112,19 +117,20 @@ class Pages:
         except ConnectionError:
             raise
         except Exception:
-            log.exception("request failed", method=request.method, path=request.path[:LONGEST_ID])
+            log.exception("request failed", method=request.method, path=_spoken(request))
             return await self._refuse(request, web.HTTPInternalServerError())
 
     async def _refuse(self, request: web.Request, refusal: web.HTTPException) -> web.Response:
         known = f"error_{refusal.status}" if f"error_{refusal.status}" in TEXT else "error_other"
         title, hint = TEXT[known], TEXT[f"{known}_hint"]
-        response = await self._page(request, "error.html", refusal.status, title=title, hint=hint)
+        response = await self.render(request, "error.html", refusal.status, title=title, hint=hint)
         for name in (hdrs.ALLOW, hdrs.RETRY_AFTER):
             if name in refusal.headers:
                 response.headers[name] = refusal.headers[name]
         return response
 
-    async def _page(self, request: web.Request, name: str, status: int = 200, **what: object) -> web.Response:
+    async def render(self, request: web.Request, name: str, status: int = 200, /, **what: object) -> web.Response:
+        """A page of a template, in the theme that was asked for."""
         theme = request.query.get("theme", "")
         page = self._templates.get_template(name).render(
             t=TEXT, theme=theme if theme in THEMES else "", path=request.path, **what
@@ -169,7 +175,7 @@ def _templates() -> jinja2.Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    templates.filters.update(count=text.count, quoted=lambda value: quote(value, safe=""))
+    templates.filters.update(as_json=as_json, count=text.count, quoted=lambda value: quote(value, safe=""))
     templates.globals.update(
         tiers=text.TIERS,
         tiers_short=text.TIERS_SHORT,
@@ -191,6 +197,12 @@ def countdown_line(head: Head, what: str) -> str:
     return TEXT[f"{what}_over"].format(at=told)
 
 
+def _spoken(request: web.Request) -> str:
+    """The path as it may stand in a log: a point's link is its password."""
+    known = request.match_info.route.resource
+    return known.canonical if known is not None else request.path[:LONGEST_ID]
+
+
 async def _secure(_request: web.Request, response: web.StreamResponse) -> None:
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
@@ -200,11 +212,13 @@ async def _secure(_request: web.Request, response: web.StreamResponse) -> None:
 
 async def _send_clients_away(app: web.Application) -> None:
     app[BOARD].close()
+    await app[PRESENCE].close()
 
 
 async def _push(app: web.Application) -> AsyncIterator[None]:
-    task = create_task(app[BOARD].run(), name="board")
+    tasks = [create_task(app[BOARD].run(), name="board"), create_task(app[PRESENCE].run(), name="presence")]
     yield
-    task.cancel()
-    with suppress(CancelledError):
-        await task
+    for task in tasks:
+        task.cancel()
+        with suppress(CancelledError):
+            await task

@@ -4,7 +4,9 @@ from collections.abc import Awaitable, Mapping
 from typing import Protocol
 
 from monitor.core.pipeline import Pipeline
+from monitor.core.pulse import Beat
 from monitor.web.board import FiringAlert
+from monitor.web.links import Links
 from probes.model import Measurement
 
 
@@ -33,3 +35,13 @@ class Backend(Protocol):
 
     def probe(self, target: str, module: str) -> Awaitable[Measurement | None]:
         """One probe now; None for a target that may not be asked with this module."""
+
+    @property
+    def links(self) -> Links:
+        """What checks the links to the points' own pages; another object after a reload that changed something."""
+
+    def beat(self, point_id: str, session: str, beat: Beat) -> None:
+        """A heartbeat of a point's page arrived now."""
+
+    def leave(self, point_id: str, session: str) -> None:
+        """A point's page was closed in an orderly way, or was sent away: its silence says nothing."""

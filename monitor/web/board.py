@@ -4,6 +4,7 @@ Keeps only what makes a push cheap: which points changed since the last one, and
 the wire is a :class:`Snapshot` or a :class:`Delta`; cells are spoken of by their number in the layout.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from heapq import nlargest
 from math import isfinite
@@ -108,6 +109,8 @@ class Head(msgspec.Struct, frozen=True):
     begins: str
     down: Listing
     alerts: Listing
+    why: str = ""
+    """What the degraded points suffer from, the commonest first; empty when there are none."""
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -138,6 +141,7 @@ class Board:
         self._firing = firing
         self._changed: set[str] = set()
         self._down: set[str] = set()
+        self._degraded: set[str] = set()
         self._reseat()
 
     def notice(self, happenings: Iterable[Happening]) -> None:
@@ -199,6 +203,7 @@ class Board:
             report=text.appointment(ceremony.report_at, now, zone),
             begins=text.appointment(ceremony.begins_at, now, zone),
             down=self._list_down(now, zone),
+            why=told_why(self._pipeline.points[point_id].cause for point_id in self._degraded),
             alerts=list_alerts(self._firing(), now, zone),
         )
 
@@ -206,16 +211,17 @@ class Board:
         self._inventory = self._pipeline.inventory
         self.layout: Layout = lay_out(self._inventory)
         self._numbers = {point_id: number for number, point_id in enumerate(self.layout.ids)}
-        self._changed, self._down = set(), set()
+        self._changed, self._down, self._degraded = set(), set(), set()
         self._follow_down(self._numbers)
 
     def _follow_down(self, changed: Iterable[str]) -> None:
         for point_id in changed:
             status = self._pipeline.points.get(point_id)
-            if status is not None and status.state is PointState.DOWN:
-                self._down.add(point_id)
-            else:
-                self._down.discard(point_id)
+            for state, members in ((PointState.DOWN, self._down), (PointState.DEGRADED, self._degraded)):
+                if status is not None and status.state is state:
+                    members.add(point_id)
+                else:
+                    members.discard(point_id)
 
     def _cell(self, point_id: str) -> tuple[int, str, str, int]:
         status = self._pipeline.points[point_id]
@@ -251,6 +257,13 @@ def list_down(down: Sequence[PointStatus], name_of: Callable[[str | None], str],
     summary = TEXT["down_summary"].format(count=text.count(len(down)), newest=newest.point.name)
     more = TEXT["down_more"].format(count=text.count(len(down) - shown)) if shown < len(down) else ""
     return Listing(len(down), tuple(_down_row(group, name_of, now, zone) for group in rows), more, summary)
+
+
+def told_why(causes: Iterable[Cause]) -> str:
+    """What degraded points suffer from: ``mất điện 12 · mất tiếng 3``. Pure."""
+    counted = Counter(causes).most_common()
+    told = " · ".join(f"{text.CAUSES[cause]} {text.count(number)}" for cause, number in counted)
+    return TEXT["why"].format(causes=told) if told else ""
 
 
 def list_alerts(firing: Mapping[str, FiringAlert], now: float, zone: ZoneInfo) -> Listing:

@@ -1,21 +1,24 @@
 """One point's page: its checks, its last hour drawn, and its place in both trees. Pure: (state, now) → what to show."""
 
 from collections.abc import Iterator, Sequence
-from math import isfinite
+from math import inf, isfinite
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from monitor.core.detection import CheckStatus
 from monitor.core.history import Bin
-from monitor.core.model import Inventory, Node, Point
-from monitor.core.pipeline import Pipeline
+from monitor.core.model import CheckState, Inventory, Node, Point, Power, PowerState, Source
+from monitor.core.pipeline import Pipeline, PointStatus
+from monitor.core.quality import mos_of
 from monitor.web import text
 from monitor.web.board import STATE_CODES
 from monitor.web.text import TEXT
-from probes.model import Measurement
+from probes.model import Layer, Measurement
 
 CHECK_CODES = {"up": "u", "down": "d", "unknown": "n"}
+LAYER_WORDS = {CheckState.UP: "layer_sound", CheckState.DOWN: "layer_broken", CheckState.UNKNOWN: "layer_unheard"}
+POWER_CODES = {PowerState.MAINS: "u", PowerState.BATTERY: "g", PowerState.UNKNOWN: "n"}
 HEIGHT = 100.0
 """The charts' own unit is a bin wide and a hundredth of the height high; the browser stretches it."""
 ROUND = (1.0, 2.0, 5.0)
@@ -74,6 +77,16 @@ class CheckView(msgspec.Struct, frozen=True):
     chart: Chart
 
 
+class Rung(msgspec.Struct, frozen=True):
+    """A layer of the point, or its power: whether it is sound, and how old that knowledge is."""
+
+    name: str
+    code: str
+    word: str
+    heard: str
+    """``nghe lần cuối 3 giây trước``; empty where nothing was heard."""
+
+
 class Step(msgspec.Struct, frozen=True):
     """A node above the point."""
 
@@ -95,6 +108,9 @@ class PointView(msgspec.Struct, frozen=True):
     cause: str
     since: str
     detail: str
+    ladder: tuple[Rung, ...]
+    quality: str
+    """The mean opinion score in words; empty where no line was timed."""
     facts: tuple[Fact, ...]
     checks: tuple[CheckView, ...]
     network: tuple[Step, ...]
@@ -118,13 +134,69 @@ def view(pipeline: Pipeline, point_id: str, now: float) -> PointView | None:
         cause=text.CAUSES[status.cause],
         since=text.moment(status.since, now, zone),
         detail=failure(status.detail),
+        ladder=(*_rungs(status, now), _power_rung(status.power, now, zone)),
+        quality=_quality(mos_of(status.checks)),
         facts=tuple(_facts(point, inventory)),
-        checks=tuple(_check(check, point.id, pipeline, now, zone) for check in status.checks),
+        checks=tuple(_check(check, point.id, pipeline, now, zone) for check in status.checks if _shown(check)),
         network=tuple(_steps(point.network_node, inventory)),
         power=tuple(_steps(point.power_node, inventory)),
         at=text.moment(now, now, zone),
         blind=TEXT["blind"].format(since=text.moment(pipeline.blind_since, now, zone)) if pipeline.blind else "",
     )
+
+
+def _rungs(status: PointStatus, now: float) -> Iterator[Rung]:
+    for layer, state in status.layers.items():
+        ours = [check for check in status.checks if check.policy.layer is layer]
+        word = TEXT[LAYER_WORDS[state]]
+        yield Rung(text.LAYERS[layer], CHECK_CODES[state], word, _heard(answered_at(ours), now))
+
+
+def _shown(check: CheckStatus) -> bool:
+    """A page that was never opened is no check to look at."""
+    return check.policy.source is Source.PROBE or check.probes > 0
+
+
+def answered_at(checks: Sequence[CheckStatus]) -> float:
+    """When any of these checks was answered last; minus infinity for never."""
+    return max((check.answered_at for check in checks), default=-inf)
+
+
+def _heard(at: float, now: float) -> str:
+    return TEXT["heard"].format(ago=ago(now - at)) if isfinite(at) else ""
+
+
+def ago(seconds: float) -> str:
+    """How long ago something was: ``vừa xong``, ``12 giây trước``, ``3 phút trước``."""
+    if seconds < 1.5:
+        return TEXT["just_now"]
+    if seconds < 90:
+        return TEXT["seconds_ago"].format(n=round(seconds))
+    if seconds < 5400:
+        return TEXT["minutes_ago"].format(n=round(seconds / 60))
+    return TEXT["hours_ago"].format(n=round(seconds / 3600))
+
+
+def _power_rung(power: Power, now: float, zone: ZoneInfo) -> Rung:
+    name, code = text.LAYERS[Layer.POWER], POWER_CODES[power.state]
+    if not power.source:
+        return Rung(name, code, TEXT["layer_unheard"], "")
+    known = {
+        PowerState.MAINS: TEXT["on_mains"],
+        PowerState.BATTERY: TEXT["on_battery"].format(since=text.moment(power.since, now, zone)),
+        PowerState.UNKNOWN: TEXT["on_its_battery"],
+    }
+    left = TEXT["battery_left"].format(n=round(power.left_s / 60)) if power.left_s is not None else ""
+    charge = TEXT["charge"].format(percent=text.percent(power.charge_ratio)) if power.charge_ratio is not None else ""
+    words = ", ".join(filter(None, [known[power.state], left, charge, text.POWER_SOURCES.get(power.source, "")]))
+    return Rung(name, code, words, _heard(power.heard_at, now))
+
+
+def _quality(score: float | None) -> str:
+    if score is None:
+        return ""
+    word = next(word for least, word in text.OPINIONS if score >= least)
+    return TEXT["mos_of"].format(score=text.decimal(score), word=word)
 
 
 def failure(detail: str) -> str:
@@ -219,6 +291,8 @@ def _optional(point: Point) -> Iterator[tuple[str, str | None]]:
 
 def _check(check: CheckStatus, point_id: str, pipeline: Pipeline, now: float, zone: ZoneInfo) -> CheckView:
     module = check.policy.check.removeprefix(f"{point_id}/")
+    if check.policy.source is Source.PAGE:
+        module = TEXT["page_check"]
     return CheckView(
         module=module,
         layer=text.LAYERS[check.policy.layer],

@@ -5,8 +5,9 @@ from math import isfinite
 from zoneinfo import ZoneInfo
 
 from monitor.core.detection import Hold
-from monitor.core.model import Cause, CheckState, Layer, Mode, NodeKind, PointState, Tier
-from probes.model import Failure
+from monitor.core.model import Cause, CheckState, Mode, NodeKind, PointState, Tier
+from monitor.core.power import BROWSER, UPS
+from probes.model import Failure, Layer
 
 TEXT = {
     "product": "Giám sát điểm cầu",
@@ -34,6 +35,7 @@ TEXT = {
     "ready": "Sẵn sàng",
     "expected": "Dự kiến",
     "states_title": "Theo trạng thái",
+    "why": "Suy giảm: {causes}.",
     "legend_tile": "Số ở góc ô: điểm đang kết nối trên số điểm dự kiến.",
     "legend_size": "Ô càng lớn, cấp càng cao.",
     "map_title": "Bản đồ điểm cầu theo địa bàn",
@@ -87,6 +89,23 @@ TEXT = {
     "never": "chưa đo lần nào",
     "last_good": "có trả lời",
     "hold": "Đang cân nhắc",
+    "layers": "Các lớp",
+    "layer_unheard": "chưa có số liệu",
+    "layer_sound": "tốt",
+    "layer_broken": "hỏng",
+    "heard": "nghe lần cuối {ago}",
+    "just_now": "vừa xong",
+    "seconds_ago": "{n} giây trước",
+    "minutes_ago": "{n} phút trước",
+    "hours_ago": "{n} giờ trước",
+    "mos": "Điểm chất lượng thoại (MOS)",
+    "mos_of": "{score} trên 5, {word}",
+    "page_check": "trang của điểm cầu",
+    "on_mains": "điện lưới",
+    "on_its_battery": "máy chạy bằng pin",
+    "on_battery": "đang chạy bằng ắc quy từ {since}",
+    "battery_left": "còn {n} phút",
+    "charge": "{percent} pin",
     "flapping": "Chập chờn",
     "hour": "Một giờ qua",
     "hour_of": "{module}: độ trễ và mất gói trong một giờ qua",
@@ -100,6 +119,36 @@ TEXT = {
     "no_tree": "Chưa khai báo.",
     "operator": "đơn vị quản lý: {operator}",
     "fed_by": "cấp điện: {node}",
+    # the point's own page, open at the site
+    "page_connected": "Đã kết nối với trung tâm",
+    "page_connecting": "Đang kết nối…",
+    "page_again": "Đang kết nối lại…",
+    "page_offline": "Máy này không có mạng",
+    "page_unanswered": "Trung tâm không trả lời",
+    "page_revoked": "Đường dẫn này không còn hiệu lực. Hãy xin trung tâm đường dẫn mới.",
+    "page_crowded": "Điểm cầu này đang mở trang trên quá nhiều máy: máy này đã được ngắt.",
+    "page_resume": "Kết nối lại trên máy này",
+    "page_needs_script": "Trang này cần JavaScript để giữ kết nối với trung tâm.",
+    "page_seen": "Điểm cầu của bạn: {state}",
+    "page_seen_ms": "Điểm cầu của bạn: {state}, {ms}",
+    "page_since": "từ {at}",
+    "page_keep": "Giữ trang này mở suốt buổi lễ.",
+    "page_awake": "Màn hình được giữ sáng.",
+    "page_sleeps": "Hãy tắt chế độ tự khóa màn hình.",
+    "page_rtt": "Độ trễ",
+    "page_loss": "Mất gói",
+    "page_jitter": "Biến động trễ",
+    "page_power": "Nguồn điện",
+    "page_up_since": "Giữ kết nối từ",
+    "page_power_lost": "Mất nguồn điện: máy đang chạy bằng pin",
+    "page_mains": "Đang cắm điện",
+    "page_charging": "Đang cắm điện, pin {charge}",
+    "page_battery": "Chạy bằng pin, còn {charge}",
+    "page_left_minutes": "Pin còn dùng được khoảng {minutes} phút.",
+    "page_left_hours": "Pin còn dùng được khoảng {hours} giờ {minutes} phút.",
+    "page_none": "Máy không cho biết",
+    "error_link": "Đường dẫn không có hiệu lực",
+    "error_link_hint": "Đường dẫn này sai, đã được thay hoặc đã bị thu hồi. Hãy xin trung tâm đường dẫn mới.",
     # what goes wrong with a request
     "error_404": "Không tìm thấy trang",
     "error_404_hint": "Địa chỉ này không có trong hệ thống giám sát.",
@@ -123,13 +172,24 @@ STATES = {
     PointState.NOT_EXPECTED: "Không tính",
 }
 
+SEEN = {
+    PointState.UP: "đã kết nối",
+    PointState.DEGRADED: "kết nối chưa tốt",
+    PointState.DOWN: "mất kết nối",
+    PointState.UNKNOWN: "chưa rõ trạng thái",
+    PointState.NOT_EXPECTED: "không tính vào điểm danh",
+}
+"""How a point's state is told to the people who sit there."""
+
 CAUSES = {
     Cause.NONE: "",
     Cause.NO_EVIDENCE: "chưa có số liệu",
     Cause.LOST_CONNECTION: "không trả lời",
     Cause.LOST_SIGNALLING: "mất báo hiệu",
-    Cause.LOST_MEDIA: "mất hình, mất tiếng",
+    Cause.LOST_PICTURE: "mất tín hiệu hình",
+    Cause.LOST_SOUND: "mất tiếng",
     Cause.NOT_JOINED: "chưa vào phòng họp",
+    Cause.POWER_LOST: "mất điện",
     Cause.FLAPPING: "chập chờn",
     Cause.LOSS: "mất gói nhiều",
     Cause.JITTER: "độ trễ dao động",
@@ -174,7 +234,13 @@ LAYERS = {
     Layer.SIGNALLING: "Báo hiệu",
     Layer.MEDIA: "Hình và tiếng",
     Layer.JOINED: "Vào phòng họp",
+    Layer.POWER: "Nguồn điện",
 }
+
+POWER_SOURCES = {UPS: "theo bộ lưu điện", BROWSER: "theo máy tính tại điểm cầu"}
+
+OPINIONS = ((4.3, "rất tốt"), (4.0, "tốt"), (3.6, "trung bình"), (3.1, "kém"), (0.0, "rất kém"))
+"""Mean opinion scores from which on a conversation is so good (ITU-T G.107, annex B), the best first."""
 
 NODE_KINDS = {
     NodeKind.CORE: "nút lõi",
@@ -200,6 +266,10 @@ FAILURES = {
     Failure.TLS: "lỗi mã hóa hoặc chứng thư TLS",
     Failure.PROTOCOL: "trả lời không đúng giao thức",
     Failure.STATUS: "trả lời không như mong đợi",
+    Failure.STALLED: "luồng phát đứng yên, không có dữ liệu mới",
+    Failure.BLACK: "hình đen",
+    Failure.FROZEN: "hình đứng yên",
+    Failure.SILENT: "không có tiếng",
     Failure.SEND: "máy giám sát không gửi được gói",
     Failure.INTERNAL: "lỗi phần mềm giám sát",
 }

@@ -77,3 +77,13 @@ def test_quantile_of_nothing_is_no_number() -> None:
     """And of one value, that value."""
     assert peers.quantile([], 0.5) != peers.quantile([], 0.5)
     assert peers.quantile([3.0], 0.99) == 3.0
+
+
+def test_pages_beat_and_come_back_after_a_restart() -> None:
+    """The real service, tokens of its own secret, every heartbeat echoed, everybody back."""
+    report = json.loads(bench("pages", "--pages", "40", "--duration", "2s", "--restart", "--json").splitlines()[-1])
+    assert report["pages"] == 40
+    assert report["beats"] >= 60
+    assert report["unanswered"] == 0
+    assert 0 < report["rtt_median_seconds"] <= report["rtt_p99_seconds"] <= report["rtt_max_seconds"]
+    assert report["stopped_seconds"] < report["back_seconds"] < 60

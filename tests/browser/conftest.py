@@ -86,6 +86,12 @@ def stage(big_province: Any) -> Any:
     return stage
 
 
+@pytest.fixture(scope="session")
+def serve() -> Callable[..., Any]:
+    """``serve(stage.app)``: over loopback, as the web tests have it."""
+    return STAGE.served  # type: ignore[no-any-return]
+
+
 @pytest.fixture
 async def browser(program: Callable[[str], Path]) -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:

@@ -21,7 +21,6 @@ from monitor.core.model import (
     CheckPolicy,
     District,
     Inventory,
-    Layer,
     Mode,
     Node,
     NodeKind,
@@ -31,7 +30,7 @@ from monitor.core.model import (
     Tier,
 )
 from monitor.core.pipeline import Pipeline
-from probes.model import Failure, Measurement, Observation
+from probes.model import Failure, Layer, Measurement, Observation
 
 EXTERNAL = "https://monitor.example.invalid"
 LOST = Measurement(False, 0.5, Failure.TIMEOUT)

@@ -58,7 +58,9 @@ class Running:
         listener = socket.create_server(("127.0.0.1", 0))
         self.port = listener.getsockname()[1]
         self.log = directory / "log"
+        self.state = directory / "state"
         command = [sys.executable, "-m", "monitor", "run", "--config", str(directory), "--log-format", "json"]
+        command += ["--state", str(self.state)]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [*command, "--listen", f"fd:{listener.fileno()}"], stderr=log, pass_fds=[listener.fileno()]

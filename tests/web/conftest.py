@@ -13,7 +13,6 @@ from monitor.core.model import (
     District,
     Happening,
     Inventory,
-    Layer,
     Mode,
     Node,
     NodeKind,
@@ -22,8 +21,10 @@ from monitor.core.model import (
     Tier,
 )
 from monitor.core.pipeline import Pipeline
+from monitor.core.pulse import Beat, Pulses
 from monitor.web.app import BOARD, create_app
-from probes.model import Failure, Measurement, Observation
+from monitor.web.links import Links
+from probes.model import Failure, Layer, Measurement, Observation
 
 REPORT_AT = 1_746_664_200.0
 """07:30 on 8 May 2025 in Thanh Hóa."""
@@ -51,6 +52,10 @@ class Stage:
         self.reloads = 0
         self.observed = False
         self.measurement: Measurement | None = None
+        self.links = Links(b"the secret of the stage")
+        self.pulses = Pulses("test")
+        self.beats: list[tuple[str, str, Beat]] = []
+        self.left: list[tuple[str, str]] = []
         self.app = create_app(self, now=lambda: self.now)
 
     def ready(self) -> bool:
@@ -73,6 +78,16 @@ class Stage:
     async def probe(self, target: str, module: str) -> Measurement | None:  # noqa: ARG002
         """What the test said, for a point of the inventory."""
         return self.measurement if target in self.pipeline.points else None
+
+    def beat(self, point_id: str, session: str, beat: Beat) -> None:
+        """Noted, and observed where the point has such a check."""
+        self.beats.append((point_id, session, beat))
+        self.tell(self.pipeline.observe(self.pulses.beat(point_id, session, beat, self.now)))
+
+    def leave(self, point_id: str, session: str) -> None:
+        """Noted."""
+        self.left.append((point_id, session))
+        self.pulses.leave(point_id, session, self.now)
 
     def up(self, points: Iterable[str] | None = None, rtt_s: float = 0.012) -> None:
         """Every check of these points (of all) answers until it is up."""

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from monitor.core.detection import Hold
-from monitor.core.model import Cause, CheckState, Layer, Mode, NodeKind, PointState, Tier
+from monitor.core.model import Cause, CheckState, Mode, NodeKind, PointState, Tier
 from monitor.web import text
-from probes.model import Failure
+from probes.model import Failure, Layer
 
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 HALF_PAST_SEVEN = 1_746_664_200.0
@@ -22,6 +22,7 @@ WEB = Path(text.__file__).parent
     ("enum", "catalogue"),
     [
         (PointState, text.STATES),
+        (PointState, text.SEEN),
         (Cause, text.CAUSES),
         (CheckState, text.CHECK_STATES),
         (Tier, text.TIERS),

@@ -29,6 +29,7 @@ export class Figures {
     this.showList("down", head.down);
     this.showList("alerts", head.alerts);
     put(byId("down-summary"), head.down.summary);
+    put(byId("why"), head.why);
     this.showBanner();
   }
 
