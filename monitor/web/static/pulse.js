@@ -4,6 +4,7 @@ const EARLY_MS = 20; // a tick that comes so little before its time is in time
 const DEAD_AFTER_MS = 1900; // a beat unanswered for so long: the line is dead, unless it is always as uneven
 const DEAD_AT_MOST_MS = 5000;
 const LOST_AFTER_MS = 1000;
+const QUICK = 4; // beats that follow a connection at once: the centre wants more than one proof that a point is back
 const COUNTED = 60;
 const OPEN_WITHIN_MS = 4000;
 const WAIT_MS = 300;
@@ -25,6 +26,7 @@ export class Pulse {
     this.rtt = null;
     this.jitter = 0;
     this.attempts = 0;
+    this.quick = 0;
     this.upSince = null;
     this.downSince = performance.now();
     this.retryAt = null;
@@ -50,7 +52,10 @@ export class Pulse {
     url.protocol = url.protocol.replace("http", "ws");
     const socket = new WebSocket(url);
     this.socket = socket;
-    socket.onopen = () => this.beat(performance.now());
+    socket.onopen = () => {
+      this.quick = QUICK;
+      this.beat(performance.now());
+    };
     socket.onmessage = ({ data }) => this.take(JSON.parse(data));
     socket.onclose = ({ code }) => this.lose(code);
   }
@@ -66,11 +71,13 @@ export class Pulse {
     } else if (this.unanswered(now) > this.patience) {
       this.giveUp();
     }
-    if (now >= this.nextAt - EARLY_MS) this.beat(now);
+    if (now >= this.nextAt - EARLY_MS || (this.quick > 0 && this.socket.readyState === WebSocket.OPEN)) this.beat(now);
   }
 
   beat(now) {
-    this.nextAt = this.nextAt > now - BEAT_MS ? this.nextAt + BEAT_MS : now + BEAT_MS;
+    const even = !this.quick && this.nextAt > now - BEAT_MS;
+    this.nextAt = even ? this.nextAt + BEAT_MS : now + BEAT_MS;
+    this.quick = Math.max(0, this.quick - 1);
     this.number += 1;
     this.beats = [...this.beats.slice(1 - COUNTED), { n: this.number, at: now, rtt: null }];
     if (this.socket.readyState !== WebSocket.OPEN) return; // a beat that cannot be sent is a lost one
