@@ -6,13 +6,10 @@ bounded. The status is judged first, then the body by regular expressions, then 
 """
 
 import re
-from functools import lru_cache
 
-import jmespath
 import msgspec
-from jmespath.exceptions import JMESPathError
-from jmespath.parser import ParsedResult
 
+from probes import expression
 from probes.dial import Miss, Trace, measure
 from probes.fetch import Answer, Client, FetchParams, url_of
 from probes.model import CERT_EXPIRY, IP_PROTOCOL, Failure, Figure, Kind, Measurement
@@ -48,8 +45,8 @@ class HttpParams(FetchParams, frozen=True, kw_only=True):
         for name in ("body_matches", "body_not_matches"):
             for pattern in getattr(self, name):
                 _check_pattern(name, pattern)
-        for expression in self.body_json:
-            _check_expression(expression)
+        for each in self.body_json:
+            expression.check("body_json", each)
 
 
 def _check_pattern(name: str, pattern: str) -> None:
@@ -57,19 +54,6 @@ def _check_pattern(name: str, pattern: str) -> None:
         re.compile(pattern)
     except re.error as error:
         raise ValueError(f'{name}: expected a regular expression, got "{pattern}": {error}') from error
-
-
-def _check_expression(expression: str) -> None:
-    try:
-        _compiled(expression)
-    except JMESPathError as error:
-        reason = str(error).partition("\n")[0]
-        raise ValueError(f'body_json: expected a JMESPath expression, got "{expression}": {reason}') from error
-
-
-@lru_cache(maxsize=256)
-def _compiled(expression: str) -> ParsedResult:
-    return jmespath.compile(expression)
 
 
 async def probe(address: str, params: HttpParams, deadline: float) -> Measurement:
@@ -115,16 +99,13 @@ def _judge_text(text: str, params: HttpParams) -> None:
 
 def _judge_json(body: bytes, params: HttpParams) -> None:
     try:
-        tree = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+        tree = expression.tree_of(body)
+    except expression.NotJsonError as error:
         raise Miss(Failure.STATUS, f"body is no JSON: {error}") from error
-    for expression in params.body_json:
-        try:
-            found = _compiled(expression).search(tree)
-        except (JMESPathError, RecursionError) as error:
-            raise Miss(Failure.STATUS, f"{expression!r} cannot be asked of this JSON: {error}") from error
+    for each in params.body_json:
+        found = expression.search(each, tree)
         if found is not True:
-            raise Miss(Failure.STATUS, f"{expression!r} is {_short(found)}, wanted true")
+            raise Miss(Failure.STATUS, f"{each!r} is {_short(found)}, wanted true")
 
 
 def _short(found: object) -> str:

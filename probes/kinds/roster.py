@@ -8,16 +8,13 @@ it nobody; a meeting that is asked for by id or name must be there. The names go
 
 import asyncio
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from itertools import chain
 from typing import Annotated, Literal
 
-import jmespath
 import msgspec
-from jmespath.exceptions import JMESPathError
-from jmespath.parser import ParsedResult
 from msgspec import Meta
 
+from probes import expression
 from probes.codecs.bigbluebutton import Attendee, Digest, Meeting, Reader, signed
 from probes.dial import Miss, Trace, measure, read_secret
 from probes.fetch import Answer, Client, FetchParams, Url, url_of
@@ -54,16 +51,7 @@ class RosterParams(FetchParams, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        try:
-            _compiled(self.names)
-        except JMESPathError as error:
-            reason = str(error).partition("\n")[0]
-            raise ValueError(f'names: expected a JMESPath expression, got "{self.names}": {reason}') from error
-
-
-@lru_cache(maxsize=64)
-def _compiled(expression: str) -> ParsedResult:
-    return jmespath.compile(expression)
+        expression.check("names", self.names)
 
 
 async def probe(address: str, params: RosterParams, deadline: float) -> Measurement:
@@ -124,16 +112,14 @@ def attending(found: list[Meeting], wanted: str) -> list[Attendee]:
     return [attendee for meeting in chosen for attendee in meeting.attendees]
 
 
-def listed(body: bytes, expression: str) -> list[str]:
-    """The names in an answer in JSON. Raises Miss."""
+def listed(body: bytes, names: str) -> list[str]:
+    """The names that the expression finds in an answer in JSON. Raises Miss."""
     try:
-        found = _compiled(expression).search(msgspec.json.decode(body))
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        found = expression.search(names, expression.tree_of(body))
+    except expression.NotJsonError as error:
         raise Miss(Failure.PROTOCOL, f"answer is no JSON: {error}") from error
-    except (JMESPathError, RecursionError) as error:
-        raise Miss(Failure.STATUS, f"{expression!r} cannot be asked of this JSON: {error}") from error
     if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
-        raise Miss(Failure.STATUS, f"{expression!r} finds no list of names")
+        raise Miss(Failure.STATUS, f"{names!r} finds no list of names")
     return found
 
 
