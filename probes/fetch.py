@@ -151,20 +151,48 @@ class Client:
         raise Miss(Failure.STATUS, f"more than {self._params.max_redirects} redirects, the last to {url}")
 
     async def ask(
-        self, url: Url, method: str = "GET", *, own_headers: bool = True, keep: bool = True, last: bool = True
+        self,
+        url: Url,
+        method: str = "GET",
+        *,
+        own_headers: bool = True,
+        headers: tuple[str, ...] = (),
+        keep: bool = True,
+        last: bool = True,
+        max_body_bytes: int | None = None,
     ) -> Answer:
-        """One request and its answer, whatever its status. ``keep`` the body; ``last``: the connection ends with it."""
-        headers = _headers(url, self._params.headers if own_headers else (), last=last)
+        """One request and its answer, whatever its status.
+
+        ``own_headers``: with those of the parameters, beside ``headers``; ``keep`` the body; ``last``: the connection
+        ends with it.
+        """
+        most = self._params.max_body_bytes if max_body_bytes is None else max_body_bytes
+        own = (*(self._params.headers if own_headers else ()), *headers)
         try:
-            exchange = await self._open(url)
-            with self._trace.phase("processing"):
-                await exchange.ask(h11.Request(method=method, target=url.target, headers=headers))
+            request = h11.Request(method=method, target=url.target, headers=_headers(url, own, last=last))
+            exchange = await self._asked(url, request)
             with self._trace.phase("transfer"):
-                return await exchange.read(keep=keep)
+                return await exchange.read(keep=keep, max_body_bytes=most)
         except h11.LocalProtocolError as error:
             raise Miss(Failure.PROTOCOL, f"cannot be asked in HTTP: {error}") from error
         except h11.RemoteProtocolError as error:
             raise Miss(Failure.PROTOCOL, f"no HTTP answer: {error}") from error
+
+    async def _asked(self, url: Url, request: h11.Request) -> "_Exchange":
+        """An exchange that has begun to answer; a connection that was kept may have ended meanwhile."""
+        used = self._exchange
+        exchange = await self._open(url)
+        try:
+            with self._trace.phase("processing"):
+                await exchange.ask(request)
+        except (Miss, OSError) as error:
+            if exchange is not used or (isinstance(error, Miss) and error.failure is not Failure.RESET):
+                raise
+            self.close()
+            exchange = await self._open(url)
+            with self._trace.phase("processing"):
+                await exchange.ask(request)
+        return exchange
 
     async def _open(self, url: Url) -> "_Exchange":
         if self._exchange is not None and self._origin == url.origin and self._exchange.reuse():
@@ -187,7 +215,6 @@ class _Exchange:
     def __init__(self, connection: Connection, params: FetchParams) -> None:
         self._connection = connection
         self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=params.max_header_bytes)
-        self._max_body_bytes = params.max_body_bytes
         self._read_bytes = READ_BYTES
         self._ended = False
 
@@ -212,7 +239,7 @@ class _Exchange:
         if begin != b"HTTP/"[: len(begin)]:
             raise Miss(Failure.PROTOCOL, f"no HTTP answer: begins with {begin!r}")
 
-    async def read(self, *, keep: bool) -> Answer:
+    async def read(self, *, keep: bool, max_body_bytes: int) -> Answer:
         """The answer. Raises Miss when it is cut or too big."""
         status, headers, body, body_bytes = 0, dict[str, str](), list[bytes](), 0
         while not isinstance(event := await self._event(), h11.EndOfMessage | h11.ConnectionClosed):
@@ -221,8 +248,8 @@ class _Exchange:
                 self._read_bytes = BULK_BYTES if "content-length" in headers else READ_BYTES
             elif isinstance(event, h11.Data):
                 body_bytes += len(event.data)
-                if body_bytes > self._max_body_bytes:
-                    raise Miss(Failure.STATUS, f"body bigger than {self._max_body_bytes} bytes")
+                if body_bytes > max_body_bytes:
+                    raise Miss(Failure.STATUS, f"body bigger than {max_body_bytes} bytes")
                 if keep:
                     body.append(bytes(event.data))
         return Answer(status, headers, b"".join(body), body_bytes)
