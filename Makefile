@@ -28,9 +28,11 @@ lint: .venv/ready  ## ruff, mypy --strict, import floors
 fuzz: .venv/ready  ## every codec under a million spoilt messages (ARGS="sip nut --inputs 100000")
 	$(RUN) python tests/fuzz $(ARGS)
 
-bench: .venv/ready apt  ## the prober side by side with its peers, then at 100,000 checks
+bench: .venv/ready apt  ## the prober side by side with its peers, then how much it and the service bear
 	$(RUN) diemcau bench icmp --targets 5000
 	$(RUN) diemcau bench engine --checks 100000 --interval 10s --duration 60s
+	$(RUN) diemcau bench hls --checks 1000 --interval 10s --duration 60s
+	$(RUN) diemcau bench pages --pages 5000 --duration 30s --restart
 
 dashboards: .venv/ready  ## build dashboards/json from dashboards/*.py
 	$(RUN) python dashboards/build.py

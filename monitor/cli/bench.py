@@ -7,6 +7,7 @@ import click
 import msgspec
 
 from monitor.bench import engine as engine_bench
+from monitor.bench import hls as hls_bench
 from monitor.bench import icmp as icmp_bench
 from monitor.bench import pages as pages_bench
 from monitor.bench import peers as bench_peers
@@ -110,3 +111,28 @@ def pages(pages: int, duration: float, restart: bool, as_json: bool) -> None:  #
             f"restart: the service ended within {report.stopped_seconds:.1f} s; "
             f"every page was back {report.back_seconds:.1f} s after it was told to"
         )
+
+
+@command.command()
+@click.option("--checks", type=click.IntRange(1, 20_000), default=1000, show_default=True)
+@click.option("--interval", default="10s", show_default=True, callback=seconds, help="How often each check is made.")
+@click.option("--duration", default="60s", show_default=True, callback=seconds)
+@click.option("--json", "as_json", is_flag=True, help="Figures for a program.")
+def hls(checks: int, interval: float, duration: float, as_json: bool) -> None:  # noqa: FBT001
+    """Very many HLS streams, playlist and newest segment of each, from a real nginx on loopback."""
+    try:
+        report = hls_bench.run(checks, interval, duration)
+    except OSError as error:
+        raise click.ClickException(error.strerror or str(error)) from error
+    if as_json:
+        click.echo(msgspec.json.encode(report).decode())
+    else:
+        click.echo(
+            f"{report.checks:,} HLS checks every {report.interval_seconds:g} s for {report.duration_seconds:g} s: "
+            f"{report.probes:,} probes, {report.failed:,} failed, {report.segments:,} segments, "
+            f"{report.bytes_per_second / 1e6:.1f} MB/s\n"
+            f"CPU {report.cpu_ratio:.1%} of one core; a probe took {report.duration_median_seconds * 1e3:.1f} ms "
+            f"in the median, {report.duration_p99_seconds * 1e3:.1f} ms p99"
+        )
+    if report.failed:
+        raise click.ClickException(f"{report.failed:,} probes failed, the first with: {report.first_failure}")

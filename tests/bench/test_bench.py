@@ -87,3 +87,12 @@ def test_pages_beat_and_come_back_after_a_restart() -> None:
     assert report["unanswered"] == 0
     assert 0 < report["rtt_median_seconds"] <= report["rtt_p99_seconds"] <= report["rtt_max_seconds"]
     assert report["stopped_seconds"] < report["back_seconds"] < 60
+
+
+def test_streams_are_watched(program: Callable[[str], Path]) -> None:
+    """Ten streams from a real nginx: none fails, each new segment is fetched."""
+    program("nginx")
+    report = json.loads(bench("hls", "--checks", "10", "--interval", "2s", "--duration", "4s", "--json"))
+    assert report["failed"] == 0
+    assert report["probes"] >= 15
+    assert report["segments"] >= 10
