@@ -58,6 +58,7 @@ PHASES = {
     "expect": "what is to come",
     "command": "the application, asked for",
     "describe": "what it has to show, asked",
+    "tracks": "each track, set up",
     "play": "the stream, asked for",
     "media": "the first picture or sound",
     "receive": "the stream itself",
