@@ -23,10 +23,13 @@ RUN apt-get update \
  && setcap cap_net_raw=ep "$(readlink --canonicalize /usr/local/bin/python3.11)" \
  && apt-get purge --yes --auto-remove libcap2-bin \
  && rm -rf /var/lib/apt/lists/* \
- && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin diemcau
+ && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin diemcau \
+ && install --directory --owner 10001 --mode 0700 /var/lib/diemcau
 COPY --from=build /opt/diemcau /opt/diemcau
 COPY config /etc/diemcau
-ENV PATH=/opt/diemcau/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+ENV PATH=/opt/diemcau/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 DIEMCAU_STATE=/var/lib/diemcau
+# The secret that signs the links to points' pages: lost, every link must be handed out anew.
+VOLUME /var/lib/diemcau
 USER diemcau
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \

@@ -132,3 +132,11 @@ def test_flags_of_the_monitor_are_those_of_the_command() -> None:
     baked = set(re.findall(r'"(--[a-z-]+)"', DOCKERFILE.rpartition("CMD")[2]))
     assert given <= known
     assert baked <= known
+
+
+def test_the_secret_of_the_links_outlives_the_container() -> None:
+    """A new secret would end every link that was handed out."""
+    state = re.search(r"DIEMCAU_STATE=(\S+)", DOCKERFILE)
+    assert state is not None
+    assert ["state", state[1]] in mounts("monitor")
+    assert f"install --directory --owner 10001 --mode 0700 {state[1]}" in DOCKERFILE
