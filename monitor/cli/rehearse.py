@@ -116,9 +116,11 @@ def command(
     """Play faults on an emulated province against the real service, and score it.
 
     The province is emulated with real packets in two network namespaces; nothing leaves this machine, and Ctrl-C
-    leaves nothing behind. Prometheus and Alertmanager take part when they are on the PATH. Ends with a table: for each
-    fault the time to detection and to the alert, what was missed, and every false alarm. Exit code 0 when all that had
-    to be noticed was, and nothing else.
+    leaves nothing behind. Every village that takes part has its own page open. Prometheus and Alertmanager take part
+    when they are on the PATH, and so do real servers at the points: kamailio for the codecs' SIP, upsd for UPSes (as
+    root), nginx with its RTMP module and ffmpeg for the broadcast. Ends with a table: for each fault the time to
+    detection and to the alert, what was missed, and every false alarm. Exit code 0 when all that had to be noticed was,
+    and nothing else.
 
     \b
     Examples:

@@ -34,6 +34,7 @@ from monitor.core.model import (
 )
 from monitor.core.phases import phase_at
 from monitor.core.power import Reading, hear, reading_of_ups
+from monitor.core.pulse import COMES_AGAIN_S
 from monitor.core.readiness import Readiness, Tally
 from monitor.core.roster import Register
 from monitor.core.shared_fate import SharedFate
@@ -309,7 +310,7 @@ class Pipeline:
     def _lost(self, status: CheckStatus, observation: Observation) -> list[Happening]:
         at, measurement = observation.observed_at, observation.measurement
         sent_at = at - measurement.duration_s
-        if self._sight.blind or sent_at < self._sight.since:
+        if self._sight.blind or sent_at < self._sight.since or self._comes_again(status, sent_at):
             return []
         if not self._sight.sighted(sent_at):
             self._sight.miss(observation.check, sent_at)
@@ -321,6 +322,12 @@ class Pipeline:
         if status.hold is None and status.state is not CheckState.DOWN:
             self._fate.lost(point_id, gain, sent_at)
         return self._fold(status, observation, self._fate.support(point_id, gain, sent_at), [])
+
+    def _comes_again(self, status: CheckStatus, at: float) -> bool:
+        """Whether it is a page that our own blindness parted from us, and that has not had the time to come again."""
+        regained_at = self._sight.since
+        parted = status.policy.source is Source.PAGE and status.answered_at < regained_at
+        return parted and at < regained_at + COMES_AGAIN_S
 
     def _fold(
         self, status: CheckStatus, observation: Observation, support: float, happened: list[Happening]

@@ -34,6 +34,8 @@ PATIENCE_LOSSES = 20
 """After so many losses in a row the silence is told of only once a second."""
 GONE_S = 10.0
 """A page that has been silent for so long does not keep the evidence of another, which is closed, alive."""
+COMES_AGAIN_S = 10.0
+"""How long a page may take to come again once our own uplink is back: it gives a dead socket up, waits, opens one."""
 HELD_UP_S = 0.5
 """Looks at the clock further apart than this: the beats are waiting in our own buffers."""
 UNTOLD = "no heartbeat from the point's page"

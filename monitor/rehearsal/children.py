@@ -13,10 +13,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from monitor.rehearsal import namespaces
 
 PR_SET_PDEATHSIG = 1
 PATIENCE_S = 5.0
@@ -30,7 +32,7 @@ class ChildDied(Exception):  # noqa: N818  (the name says what happened)
     """A program that the rehearsal needs ended by itself; the text has the last of what it said."""
 
 
-def _die_with(parent: int) -> None:
+def die_with(parent: int) -> None:
     """In the child, before exec: to be killed when the parent ends, and at once when it has ended already."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
@@ -40,10 +42,25 @@ def _die_with(parent: int) -> None:
 class Child:
     """A running program. What it says goes to its log."""
 
-    def __init__(self, name: str, command: Sequence[str], log: Path, pass_fds: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        log: Path,
+        pass_fds: Sequence[int] = (),
+        namespace: int | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """``namespace``: where it is to run, if not where we are."""
         self.name = name
         self.log = log
         parent = os.getpid()
+
+        def settle() -> None:
+            die_with(parent)
+            if namespace is not None:
+                namespaces.join(namespace)
+
         with log.open("wb") as said:
             self.process = subprocess.Popen(
                 command,
@@ -52,7 +69,8 @@ class Child:
                 stderr=said,
                 pass_fds=pass_fds,
                 start_new_session=True,
-                preexec_fn=lambda: _die_with(parent),  # noqa: PLW1509  (this process has one thread)
+                env=None if environment is None else {**os.environ, **environment},
+                preexec_fn=settle,  # noqa: PLW1509  (this process has one thread)
             )
 
     def check(self) -> None:
@@ -104,15 +122,24 @@ class Household:
             self._janitor.stdin.close()
         self._janitor.wait()
 
-    def start(self, name: str, command: Sequence[str], pass_fds: Sequence[int] = ()) -> Child:
+    def start(
+        self,
+        name: str,
+        command: Sequence[str],
+        pass_fds: Sequence[int] = (),
+        namespace: int | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> Child:
         """Start a program; its log is ``<name>.log`` in the scratch directory."""
-        child = Child(name, command, self.scratch / f"{name}.log", pass_fds)
+        child = Child(name, command, self.scratch / f"{name}.log", pass_fds, namespace, environment)
         self._children.append(child)
         return child
 
-    def start_own(self, name: str, module: str, *arguments: str, pass_fds: Sequence[int] = ()) -> Child:
+    def start_own(
+        self, name: str, module: str, *arguments: str, pass_fds: Sequence[int] = (), namespace: int | None = None
+    ) -> Child:
         """Start a module of ours in a Python of its own, from the same place as this one."""
-        return self.start(name, [sys.executable, "-m", module, *arguments], pass_fds)
+        return self.start(name, [sys.executable, "-m", module, *arguments], pass_fds, namespace)
 
     def check(self) -> None:
         """Raises ChildDied when one has ended by itself."""

@@ -1,8 +1,13 @@
-"""The configuration directory of a rehearsal: the operator's own or the sample, with the ceremony moved to now."""
+"""The configuration directory of a rehearsal: the operator's own or the sample, with the ceremony moved to now.
+
+What nothing would answer here is not asked: a check of a kind whose program is not installed is left out of the copy.
+"""
 
 import shutil
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -23,10 +28,21 @@ FILES = ("points.csv", "points.xlsx", "network.csv", "network.xlsx", "power.csv"
          "districts.xlsx", "checks.yaml", "ceremony.yaml")  # fmt: skip
 
 
-def prepare(source: Path | None, target: Path, *, everyone: bool, now: float) -> Configuration:
+class Prepared(NamedTuple):
+    """The configuration of a rehearsal."""
+
+    configuration: Configuration
+    left_out: frozenset[str]
+    """Kinds whose checks and services were taken out."""
+
+
+def prepare(
+    source: Path | None, target: Path, *, everyone: bool, now: float, answered: Collection[str] | None = None
+) -> Prepared:
     """Write the directory and load it. Without ``source`` it is the sample of Thanh Hóa.
 
-    ``everyone``: points that are merged into another or have no coverage take part as well.
+    ``everyone``: points that are merged into another or have no coverage take part as well. ``answered``: the kinds of
+    probes that something answers here; None for all.
 
     Raises:
         InvalidConfiguration: the source is not valid.
@@ -44,7 +60,28 @@ def prepare(source: Path | None, target: Path, *, everyone: bool, now: float) ->
     if everyone:
         _write_points(configuration.inventory, target)
     (target / "ceremony.yaml").write_text(_ceremony(configuration.ceremony, now), encoding="utf-8")
-    return load(target)
+    left_out = frozenset() if answered is None else _kinds_asked(configuration) - frozenset(answered)
+    if left_out:
+        _leave_out({name for name, module in configuration.modules.items() if module.probe.kind in left_out}, target)
+    return Prepared(load(target), left_out)
+
+
+def _kinds_asked(configuration: Configuration) -> frozenset[str]:
+    """The kinds that a check or a service is of; modules that only ``/probe`` knows hurt nobody."""
+    lines = [line.module for check_set in configuration.check_sets.values() for line in check_set.checks]
+    lines += [service.module for service in configuration.services.values()]
+    return frozenset(configuration.modules[name].probe.kind for name in lines)
+
+
+def _leave_out(modules: Collection[str], target: Path) -> None:
+    """Take every check and service of these modules out of ``checks.yaml``."""
+    path = target / "checks.yaml"
+    written: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for check_set in written["check_sets"].values():
+        check_set["checks"] = [line for line in check_set["checks"] if line["module"] not in modules]
+    services = written.get("services") or {}
+    written["services"] = {name: each for name, each in services.items() if each["module"] not in modules}
+    path.write_text(yaml.safe_dump(written, allow_unicode=True, sort_keys=False), encoding="utf-8")
 
 
 def _write_points(inventory: Inventory, target: Path) -> None:

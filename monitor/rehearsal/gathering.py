@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import web
 
 from monitor.core.model import Cause, PointState
-from monitor.rehearsal.faults import Step
+from monitor.rehearsal.faults import Span, Step
 from monitor.rehearsal.score import Evidence, Hit, Seen, Sight, Told
 
 POINT_DOWN, MONITOR_BLIND = "PointDown", "MonitorBlind"
@@ -21,28 +21,37 @@ WEBHOOK_BYTES = 4 << 20
 
 
 class Truth:
-    """Notes what the forwarder reports to have done."""
+    """Notes what was really done."""
 
     def __init__(self, evidence: Evidence) -> None:
         self._evidence = evidence
-        self._open: dict[str, Hit] = {}
+        self._cut: dict[str, Hit] = {}
+        self._dark: dict[str, Hit] = {}
+        self._mute: dict[str, Hit] = {}
 
     @property
     def cut_now(self) -> KeysView[str]:
         """Points whose line is cut."""
-        return self._open.keys()
+        return self._cut.keys()
 
     def happened(self, step: Step, at: float) -> None:
         """The step was made at that instant."""
-        for outage in step.mend:
-            hit = self._open.pop(outage.point, None)
-            if hit is not None:
-                hit.mended_at = at
-        for outage in step.cut:
-            self._open[outage.point] = Hit(outage.fault, outage.point, at)
-            self._evidence.hits.append(self._open[outage.point])
+        evidence = self._evidence
+        _note(step.mend, step.cut, at, self._cut, evidence.hits)
+        _note(step.lit, step.dark, at, self._dark, evidence.dark)
+        _note(step.heard, step.mute, at, self._mute, evidence.mute)
         if step.fault is not None:
-            self._evidence.uplink.setdefault(step.fault, []).append(at)
+            evidence.uplink.setdefault(step.fault, []).append(at)
+
+
+def _note(ended: Iterable[Span], begun: Iterable[Span], at: float, now: dict[str, Hit], noted: list[Hit]) -> None:
+    for span in ended:
+        hit = now.pop(span.point, None)
+        if hit is not None:
+            hit.mended_at = at
+    for span in begun:
+        now[span.point] = Hit(span.fault, span.point, at)
+        noted.append(now[span.point])
 
 
 class LogLine(msgspec.Struct):

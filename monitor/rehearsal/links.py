@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable
 from heapq import heappop, heappush
 from ipaddress import ip_address
+from math import sqrt
 
 import msgspec
 
@@ -23,6 +24,8 @@ PACKET_BYTES = 2048
 PACKETS_A_BEAT = 2_000
 """Read from one device before those that are due are written: a flood delays nobody for long."""
 CONTROL_BYTES = 1 << 16
+WITH_PORTS = {b"\x06", b"\x11"}
+"""TCP and UDP."""
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -32,6 +35,7 @@ class Line(msgspec.Struct, frozen=True):
     jitter_s: float = 0.0
     """Standard deviation of the delay."""
     loss_ratio: float = 0.0
+    """Each way loses its share, so that what goes out and comes back is lost this often."""
     burst_packets: float = 1.0
     """Mean length of a burst of losses (Gilbert 1960); 1 for losses that know nothing of each other."""
 
@@ -44,14 +48,20 @@ class Lay(msgspec.Struct, frozen=True, tag=True):
     seed: int = 0
     near: tuple[str, ...] = ()
     """Addresses on our side of the uplink: they answer whatever becomes of it."""
+    signalling: tuple[int, ...] = ()
+    """TCP and UDP ports of a codec: silent while it is off."""
 
 
 class Change(msgspec.Struct, frozen=True, tag=True):
-    """Order: cut and mend lines, and tear or mend the centre's own uplink, all at once."""
+    """Order: cut and mend lines, switch codecs, and tear or mend the centre's own uplink, all at once."""
 
     number: int
     cut: tuple[str, ...] = ()
     mend: tuple[str, ...] = ()
+    mute: tuple[str, ...] = ()
+    """Addresses whose codec goes off."""
+    heard: tuple[str, ...] = ()
+    """Addresses whose codec is on again."""
     uplink_loss: float | None = None
     """Share of packets that the uplink loses, each way: 1 when it is cut, 0 when it is whole."""
 
@@ -84,24 +94,25 @@ LATE_BEAT_S = 0.02
 class Cable:
     """A line in use."""
 
-    __slots__ = ("bad", "burst", "cut", "jitter_s", "latency_s", "loss", "near")
+    __slots__ = ("bad", "burst", "cut", "jitter_s", "latency_s", "loss", "mute", "near")
 
     def __init__(self, line: Line, *, near: bool = False) -> None:
         self.near = near
         self.latency_s, self.jitter_s = line.latency_s, line.jitter_s
-        self.loss, self.burst = line.loss_ratio, line.burst_packets
-        self.cut = False
-        self.bad = False
-        """In a burst of losses."""
+        self.loss, self.burst = 1 - sqrt(1 - line.loss_ratio), line.burst_packets
+        self.cut = self.mute = False
+        self.bad = [False, False]
+        """In a burst of losses, back and out."""
 
-    def loses(self, rng: random.Random) -> bool:
+    def loses(self, rng: random.Random, *, outward: bool = True) -> bool:
         """Whether the next packet is lost. Two-state Markov chain with the wanted ratio and mean burst."""
         if self.burst <= 1 or self.loss >= 1:
             return rng.random() < self.loss
-        turns = 1 / self.burst if self.bad else self.loss / (self.burst * (1 - self.loss))
+        bad = self.bad[outward]
+        turns = 1 / self.burst if bad else self.loss / (self.burst * (1 - self.loss))
         if rng.random() < turns:
-            self.bad = not self.bad
-        return self.bad
+            self.bad[outward] = bad = not bad
+        return bad
 
 
 def key_of(address: str) -> bytes:
@@ -118,16 +129,21 @@ class Forwarder:
         self._cables: dict[bytes, Cable] = {key_of(address): Cable(line) for address, line in lay.lines.items()}
         self._other = Cable(lay.other)
         self._uplink_loss = 0.0
+        self._signalling = frozenset(lay.signalling)
         for address in lay.near:
             self._cables[key_of(address)] = Cable(Line(latency_s=0.0), near=True)
-        self._under_way: list[tuple[float, int, bytes]] = []
+        self._under_way: list[tuple[float, int, int, bytes]] = []
+        """When it is due, its number, where to, and the packet: those of one instant stay in order."""
         self._rng = random.Random(lay.seed)
 
     def change(self, order: Change) -> None:
-        """Cut, mend. Unknown addresses get a line of their own, so that they can be cut as well."""
+        """Cut, mend, mute. Unknown addresses get a line of their own, so that they can be cut as well."""
         for addresses, cut in ((order.cut, True), (order.mend, False)):
             for address in addresses:
                 self._cable(address).cut = cut
+        for addresses, mute in ((order.mute, True), (order.heard, False)):
+            for address in addresses:
+                self._cable(address).mute = mute
         if order.uplink_loss is not None:
             self._uplink_loss = order.uplink_loss
 
@@ -156,20 +172,31 @@ class Forwarder:
             cable = cables.get(packet[v4] if packet[0] >> 4 == 4 else packet[v6], other)
             if cable.cut or (self._uplink_loss and not cable.near and rng.random() < self._uplink_loss):
                 self.dropped += 1
-            elif outward and cable.loss and cable.loses(rng):
+            elif cable.loss and cable.loses(rng, outward=outward):
                 self.lost += 1
+            elif cable.mute and outward and _port(packet) in self._signalling:
+                self.dropped += 1
             else:
                 delay_s = gauss(cable.latency_s, cable.jitter_s) if cable.jitter_s else cable.latency_s
-                heappush(self._under_way, (now + max(delay_s, 0.0) - BEAT_S / 2, target, packet))
+                due = now + max(delay_s, 0.0) - BEAT_S / 2
+                heappush(self._under_way, (due, self.packets, target, packet))
 
     def _deliver(self, now: float) -> None:
         under_way = self._under_way
         while under_way and under_way[0][0] <= now:
-            _, target, packet = heappop(under_way)
+            _, _, target, packet = heappop(under_way)
             try:
                 os.write(target, packet)
             except OSError:  # what a kernel does not take is lost, as on any line
                 self.lost += 1
+
+
+def _port(packet: bytes) -> int | None:
+    """The port that a TCP or UDP packet is for (RFC 791, 8200; without extension headers)."""
+    v4 = packet[0] >> 4 == 4
+    start = (packet[0] & 15) * 4 if v4 else 40
+    protocol = packet[9:10] if v4 else packet[6:7]
+    return int.from_bytes(packet[start + 2 : start + 4]) if protocol in WITH_PORTS else None
 
 
 class Control:

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-CLONE_NEWNET, CLONE_NEWUSER = 0x4000_0000, 0x1000_0000
+CLONE_NEWNET, CLONE_NEWUSER, CLONE_NEWPID = 0x4000_0000, 0x1000_0000, 0x2000_0000
 TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x4004_54CA, 0x0001, 0x1000
 TUN_DEVICE = "/dev/net/tun"
 
@@ -106,6 +106,21 @@ def enter_centre_side() -> int:
     return _new_side("centre", CENTRE_SIDE, CENTRE_SIDE_V6, CENTRE_SYSCTLS)
 
 
+def here() -> int:
+    """The network namespace that this process is in, as a file descriptor: for :func:`join`, and to keep it alive."""
+    return os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+
+
+def join(namespace: int) -> None:
+    """Move this process to a namespace of :func:`here`. Raises OSError."""
+    _call("setns", namespace, CLONE_NEWNET)
+
+
+def enter_process_namespace() -> None:
+    """The next process that this one forks is the first one of a process namespace. Raises OSError."""
+    _unshare(CLONE_NEWPID)
+
+
 def _new_side(device: str, commands: str, commands_v6: str, sysctls: dict[str, str]) -> int:
     with _advised("make a network namespace", "user", "container"):
         _unshare(CLONE_NEWNET)
@@ -120,8 +135,12 @@ def _new_side(device: str, commands: str, commands_v6: str, sysctls: dict[str, s
 
 
 def _unshare(flags: int) -> None:
+    _call("unshare", flags)
+
+
+def _call(name: str, *arguments: int) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(flags) != 0:
+    if getattr(libc, name)(*arguments) != 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
 

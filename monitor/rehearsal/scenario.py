@@ -29,6 +29,7 @@ LINES = {
     "commune": Line(0.006, 0.001, 0.002),
     "village": Line(0.009, 0.002, 0.005),
     "village_4g": Line(0.045, 0.015, 0.1),
+    "village_nat": Line(0.009, 0.002, 0.005),
 }
 """Lines by check set, else by tier, as far as the scenario says nothing. Assumed, for FTTH and 4G in a province."""
 MOBILE = "4g"
@@ -41,14 +42,19 @@ class At(msgspec.Struct, frozen=True):
     node: str
 
 
-class Flapping(msgspec.Struct, frozen=True, kw_only=True):
-    """Points that come and go (chập chờn): those named, or ``count`` drawn from those that fit the rest."""
+class Some(msgspec.Struct, frozen=True, kw_only=True):
+    """Points: those named, or ``count`` drawn from those that fit the rest."""
 
     points: tuple[str, ...] = ()
     count: Count = 1
     tier: Tier | None = None
     district: str | None = None
     check_set: str | None = None
+
+
+class Flapping(Some, frozen=True, kw_only=True):
+    """Points that come and go (chập chờn)."""
+
     period_s: Span = 20.0
     down_s: Span = 8.0
     """For so long of each period, at a moment of the point's own."""
@@ -71,6 +77,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     power_cut: At | None = None
     """Mains at a node of the power tree: points fall as their batteries drain, network equipment at once."""
     flapping: Flapping | None = None
+    codec_off: Some | None = None
+    """The codec is off or hangs: nothing answers for the signalling, while the point is still to be reached."""
     uplink: Literal["lost", "lossy"] | None = None
     """Our own: nothing passes, or not everything."""
     loss_ratio: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.5
@@ -89,7 +97,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         return next(name for name in ACTIONS if getattr(self, name) is not None)
 
 
-ACTIONS = ("cut", "power_cut", "flapping", "uplink", "restore")
+ACTIONS = ("cut", "power_cut", "flapping", "codec_off", "uplink", "restore")
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
@@ -198,13 +206,13 @@ def _named(event: Event) -> Iterator[tuple[str, str, *tuple[str | int, ...]]]:
         yield event.cut.node, "a node of network.csv", "cut", "node"
     if event.power_cut is not None:
         yield event.power_cut.node, "a node of power.csv", "power_cut", "node"
-    flapping = event.flapping or Flapping()
-    for position, point in enumerate(flapping.points):
-        yield point, "a point of points.csv", "flapping", "points", position
-    if flapping.district is not None:
-        yield flapping.district, "a district's code", "flapping", "district"
-    if flapping.check_set is not None:
-        yield flapping.check_set, "a check set", "flapping", "check_set"
+    some = event.flapping or event.codec_off or Some()
+    for position, point in enumerate(some.points):
+        yield point, "a point of points.csv", event.action, "points", position
+    if some.district is not None:
+        yield some.district, "a district's code", event.action, "district"
+    if some.check_set is not None:
+        yield some.check_set, "a check set", event.action, "check_set"
 
 
 def _check_restores(scenario: Scenario, tree: Node, errors: Errors) -> None:

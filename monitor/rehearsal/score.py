@@ -17,13 +17,17 @@ from monitor.rehearsal.faults import Fault
 
 OWED_S = 10.0
 """An outage shorter than this, or seen for less before the end, may go unnoticed; a longer one must be called down."""
+CODEC_OWED_S = 30.0
+"""The same for a codec, which is asked every ten seconds."""
+LIT_GRACE_S = 10.0
+"""So long after its mains are back a site may be said to have none: its UPS is asked every five seconds."""
 GRACE_S = 5.0
 """What is said of a point so long after its line is mended was decided while it was cut, or on its way."""
 CONNECTED = frozenset({PointState.UP, PointState.DEGRADED})
 
 
 class Hit(msgspec.Struct):
-    """A point's line was cut."""
+    """A point lost something: its line, its mains, its codec."""
 
     fault: int
     point: str
@@ -62,6 +66,11 @@ class Evidence(msgspec.Struct):
     began_at: float = 0.0
     ended_at: float = 0.0
     hits: list[Hit] = []
+    """Lines that were cut."""
+    dark: list[Hit] = []
+    """Mains that failed."""
+    mute: list[Hit] = []
+    """Codecs that were off."""
     uplink: dict[int, list[float]] = {}
     """By fault: the instants when our uplink was lost and regained."""
     seen: list[Seen] = []
@@ -118,6 +127,22 @@ class FalseAlarm(msgspec.Struct, frozen=True):
     """``board`` or ``alert``."""
 
 
+class PowerScore(msgspec.Struct, frozen=True):
+    """How want of power was told from want of a line."""
+
+    points_dark: int
+    """Points that are watched and were without mains."""
+    points_owed: int
+    """Those of which it could be told: a UPS or a page says so, and the line held for long enough."""
+    points_told: int
+    """Those that were shown to be without power, owed or not."""
+    points_missed: int
+    told_seconds: Spread | None
+    """From the loss of the mains to the board."""
+    wrong: tuple[str, ...]
+    """Points that were shown to be without power and were not."""
+
+
 class Score(msgspec.Struct, frozen=True):
     """The outcome of a rehearsal."""
 
@@ -125,6 +150,7 @@ class Score(msgspec.Struct, frozen=True):
     false_alarms: tuple[FalseAlarm, ...]
     detection_seconds: Spread | None
     alert_seconds: Spread | None
+    power: PowerScore
     passed: bool
     """Every fault that was reached was noticed, every alert that was owed came, and none that was not."""
 
@@ -155,8 +181,14 @@ def _timelines(instants: Iterable[tuple[str, float]]) -> Timelines:
     return found
 
 
-def score(evidence: Evidence, probed: frozenset[str], *, alerted: bool = True) -> Score:
-    """The table. ``probed``: the points that are watched at all; ``alerted``: whether alerts could be received."""
+def score(
+    evidence: Evidence, probed: frozenset[str], *, alerted: bool = True, tells_s: Mapping[str, float] | None = None
+) -> Score:
+    """The table.
+
+    ``probed``: the points that are watched at all; ``alerted``: whether alerts could be received; ``tells_s``: by
+    point, within how many seconds its UPS or its page tells that the mains are gone, where it has either.
+    """
     noticed = _Noticed(evidence)
     wrong = tuple(sorted(_false_alarms(evidence, probed), key=lambda alarm: alarm.at))
     starts = sorted(
@@ -174,6 +206,7 @@ def score(evidence: Evidence, probed: frozenset[str], *, alerted: bool = True) -
         wrong,
         Spread.of(_known(noticed.detection_s(hit) for hit in lasting)),
         Spread.of(_known(noticed.alert_s(hit) for hit in lasting)),
+        _power(evidence, noticed, probed, tells_s or {}),
         passed=complete and not wrong,
     )
 
@@ -188,6 +221,11 @@ class _Noticed:
         self.unwell = _timelines(
             (s.point, s.at) for s in evidence.seen if s.state is PointState.DOWN or s.cause is Cause.FLAPPING
         )
+        self.unpowered = _timelines((s.point, s.at) for s in evidence.seen if s.cause is Cause.POWER_LOST)
+        self.mute = _timelines((s.point, s.at) for s in evidence.seen if s.cause is Cause.LOST_SIGNALLING)
+        self.well = _timelines((s.point, s.at) for s in evidence.seen if s.state is PointState.UP)
+        self._cut = _timelines((hit.point, hit.cut_at) for hit in evidence.hits)
+        self._mended = _timelines((hit.point, hit.mended_at) for hit in evidence.hits)
         self.connected = _timelines((s.point, s.at) for s in evidence.seen if s.state in CONNECTED)
         self.firing = _timelines((t.point, t.at) for t in evidence.told if t.firing)
         self.resolved = _timelines((t.point, t.at) for t in evidence.told if not t.firing)
@@ -198,10 +236,24 @@ class _Noticed:
         """When the outage could first be seen: at once, or when our own uplink was back."""
         return max([hit.cut_at, *(regained for lost, regained in self._darkness if lost <= hit.cut_at < regained)])
 
+    def prolonged(self, span: tuple[float, float]) -> tuple[float, float]:
+        """The span, until the lamp that was lit again could be seen: not while our own uplink was lost."""
+        begin, end = span
+        return begin, max([end, *(regained + LIT_GRACE_S for lost, regained in self._darkness if begin <= lost <= end)])
+
     def owed(self, hit: Hit) -> bool:
         """Whether it lasted, in sight, for long enough."""
-        until = min([hit.mended_at, self._end, *(lost for lost, _ in self._darkness if lost > hit.cut_at)])
-        return until - self.from_at(hit) >= OWED_S
+        return self._until(hit) - self.from_at(hit) >= OWED_S
+
+    def owed_beside(self, hit: Hit, within_s: float) -> bool:
+        """Whether it lasted for long enough while the line was whole: what else is amiss shows only then."""
+        if self._mended[hit.point].last(hit.cut_at) < self._cut[hit.point].last(hit.cut_at):
+            return False
+        fell_at = self._cut[hit.point].next(hit.cut_at)
+        return min(self._until(hit), inf if fell_at is None else fell_at) - self.from_at(hit) >= within_s
+
+    def _until(self, hit: Hit) -> float:
+        return min([hit.mended_at, self._end, *(lost for lost, _ in self._darkness if lost > hit.cut_at)])
 
     def was_down(self, hit: Hit) -> bool:
         """Whether the point was shown as down before its line was cut, so that no news can come of it."""
@@ -210,6 +262,14 @@ class _Noticed:
     def detection_s(self, hit: Hit) -> float | None:
         """From the cut to the board."""
         return _since(self.from_at(hit), self.down[hit.point].next(self.from_at(hit), hit.mended_at + GRACE_S))
+
+    def mute_s(self, hit: Hit) -> float | None:
+        """From a codec's going off to the board."""
+        return _since(self.from_at(hit), self.mute[hit.point].next(self.from_at(hit), hit.mended_at + GRACE_S))
+
+    def unpowered_s(self, dark: Hit) -> float | None:
+        """From the loss of the mains to the board."""
+        return _since(dark.cut_at, self.unpowered[dark.point].next(dark.cut_at, dark.mended_at + GRACE_S))
 
     def alert_s(self, hit: Hit) -> float | None:
         """From the cut to the webhook."""
@@ -233,12 +293,13 @@ def _known(times: Iterable[float | None]) -> Iterator[float]:
 
 
 def _began(evidence: Evidence, fault: Fault) -> float | None:
-    instants = [hit.cut_at for hit in evidence.hits if hit.fault == fault.number]
+    every = (*evidence.hits, *evidence.dark, *evidence.mute)
+    instants = [hit.cut_at for hit in every if hit.fault == fault.number]
     return min(instants + evidence.uplink.get(fault.number, [])[:1], default=None)
 
 
 def _row(evidence: Evidence, fault: Fault, noticed: _Noticed, probed: frozenset[str], false_alarms: int) -> Row:
-    rows = {"uplink": _uplink_row, "flapping": _flapping_row}
+    rows = {"uplink": _uplink_row, "flapping": _flapping_row, "codec_off": _codec_row}
     return rows.get(fault.kind, _lasting_row)(evidence, fault, noticed, probed, false_alarms)
 
 
@@ -297,6 +358,31 @@ def _flapping_row(
     )
 
 
+def _codec_row(evidence: Evidence, fault: Fault, noticed: _Noticed, probed: frozenset[str], false_alarms: int) -> Row:
+    """The point is to lose its signalling and nothing else: were it called down, that would be a false alarm."""
+    hits = [hit for hit in evidence.mute if hit.fault == fault.number and hit.point in probed]
+    seen = {hit.point: time for hit in hits if (time := noticed.mute_s(hit)) is not None}
+    mended = [hit for hit in hits if hit.point in seen and hit.mended_at < inf]
+    owed = [hit for hit in hits if noticed.owed_beside(hit, CODEC_OWED_S)]
+    return Row(
+        fault.name,
+        fault.kind,
+        _began(evidence, fault),
+        points_hit=len(hits),
+        points_owed=len(owed),
+        points_detected=len(seen),
+        points_missed=sum(hit.point not in seen for hit in owed),
+        alerts_missed=0,
+        detection_seconds=Spread.of(seen.values()),
+        alert_seconds=None,
+        recovery_seconds=Spread.of(
+            _known(_since(hit.mended_at, noticed.well[hit.point].next(hit.mended_at)) for hit in mended)
+        ),
+        resolved_seconds=None,
+        false_alarms=false_alarms,
+    )
+
+
 def _uplink_row(evidence: Evidence, fault: Fault, noticed: _Noticed, probed: frozenset[str], false_alarms: int) -> Row:  # noqa: ARG001
     """What must be noticed is that we are blind; no point is hit."""
     instants = evidence.uplink.get(fault.number, [])
@@ -321,15 +407,41 @@ def _uplink_row(evidence: Evidence, fault: Fault, noticed: _Noticed, probed: fro
     )
 
 
+def _power(evidence: Evidence, noticed: _Noticed, probed: frozenset[str], tells_s: Mapping[str, float]) -> PowerScore:
+    dark = [hit for hit in evidence.dark if hit.point in probed]
+    owed = [hit for hit in dark if hit.point in tells_s and noticed.owed_beside(hit, tells_s[hit.point])]
+    times = list(_known(map(noticed.unpowered_s, dark)))
+    spans = _spans(evidence.dark, probed, LIT_GRACE_S)
+    said = ((seen.point, seen.at) for seen in evidence.seen if seen.cause is Cause.POWER_LOST)
+    return PowerScore(
+        points_dark=len(dark),
+        points_owed=len(owed),
+        points_told=len(times),
+        points_missed=sum(noticed.unpowered_s(hit) is None for hit in owed),
+        told_seconds=Spread.of(times),
+        wrong=tuple(sorted({point for point, at in said if not _within(map(noticed.prolonged, spans[point]), at)})),
+    )
+
+
+def _spans(hits: Iterable[Hit], probed: frozenset[str], grace_s: float) -> Mapping[str, list[tuple[float, float]]]:
+    """By point, from when to when something may be said of it."""
+    spans: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for hit in hits:
+        if hit.point in probed:
+            spans[hit.point].append((hit.cut_at, hit.mended_at + grace_s))
+    return spans
+
+
+def _within(spans: Iterable[tuple[float, float]], at: float) -> bool:
+    return any(begin <= at <= end for begin, end in spans)
+
+
 def _false_alarms(evidence: Evidence, probed: frozenset[str]) -> Iterator[FalseAlarm]:
     """What was said of a point whose line was whole. An alert that repeats the board's error is not counted again."""
-    spans: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    for hit in evidence.hits:
-        if hit.point in probed:
-            spans[hit.point].append((hit.cut_at, hit.mended_at + GRACE_S))
+    spans = _spans(evidence.hits, probed, GRACE_S)
 
     def justified(point: str, at: float) -> bool:
-        return any(begin <= at <= end for begin, end in spans[point])
+        return _within(spans[point], at)
 
     accused: set[str] = set()
     standing: set[str] = set()

@@ -7,7 +7,7 @@ namespace their process moves to afterwards.
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from probes.model import Check
 
@@ -21,9 +21,10 @@ RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n
 )
 
 
-def ports(checks: Iterable[Check]) -> frozenset[int]:
-    """The TCP ports that these checks ask for."""
-    return frozenset(port for check in checks if (port := _port(check)) is not None)
+def ports(checks: Iterable[Check], modules: Collection[str] | None = None) -> frozenset[int]:
+    """The TCP ports that these checks ask for, through any module or one of these."""
+    asked = (check for check in checks if modules is None or check.module in modules)
+    return frozenset(port for check in asked if (port := _port(check)) is not None)
 
 
 def _port(check: Check) -> int | None:

@@ -1,6 +1,7 @@
 """Puts a rehearsal on: the province behind its forwarder, the real service before it, faults by the clock, a score.
 
-Everything real runs inside the centre's namespace. What people see from outside are sockets of the host that are
+What answers, and what speaks, at the points runs inside the points' namespace; everything of the centre's inside its
+own. What people see from outside are sockets of the host that are
 opened before: the board's is handed to the service, those of Prometheus and Alertmanager are carried in (``doors``).
 The calling process itself moves in and does not come back: this is for a command, not for a library.
 """
@@ -10,10 +11,9 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from random import Random
 
@@ -22,23 +22,38 @@ from aiohttp import web
 
 from monitor.configuration import Configuration
 from monitor.configuration.checks import Role
-from monitor.core.model import PointState
-from monitor.rehearsal import directory, doors, namespaces, peers, scenario, sites
+from monitor.configuration.links import link_secret
+from monitor.core.model import Point, PointState, Tier
+from monitor.rehearsal import directory, doors, namespaces, peers, remote, scenario, servers, sites, upses
+from monitor.rehearsal.batteries import Battery
 from monitor.rehearsal.children import Child, Household
 from monitor.rehearsal.faults import Fault, Step, has_line, plan
 from monitor.rehearsal.gathering import ServiceLog, Truth, Webhook
-from monitor.rehearsal.links import Carried, Change, Changed, Lay, Report
-from monitor.rehearsal.scenario import Scenario
+from monitor.rehearsal.links import Carried, Lay
+from monitor.rehearsal.pages import Heard, Laptop, Open
+from monitor.rehearsal.remote import Browsers, Forwarder
+from monitor.rehearsal.scenario import MOBILE, Scenario
 from monitor.rehearsal.score import CONNECTED, Evidence, Score, score
+from monitor.rehearsal.servers import SERVERS, SIP_PORT
+from monitor.rehearsal.upses import Upses
+from monitor.web.links import Links
+from probes.model import Layer
 
 BEAT_S = 0.1
 WARM_UP_S = 30.0
 """How long the points may take to be all seen up before the scenario begins all the same."""
 SETTLE_S = 3.0
 """Between the last point's coming up and the beginning, and for what is on its way at the end."""
+STATE = "state"
+"""The service's own directory within ours."""
 START_S = 30.0
 """How long a program may take to serve."""
-CONTROL_BYTES = 1 << 22
+LAPTOP_MINUTES = 90.0
+"""What a laptop's battery lasts where its line ends before it."""
+PAGE_TELLS_S = 3.0
+"""So soon a page has told that its charger is without mains, on a mobile line as well."""
+UPS_TELLS_S = 3.0
+"""The same for a UPS, beyond the interval at which it is asked: its driver looks once a second."""
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,6 +107,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     prometheus: bool
     score: Score
     forwarder: Carried | None
+    pages: Heard | None
     service_cpu_ratio: float
     """Of one core, from its start to its end."""
     service_resident_bytes: int
@@ -117,7 +133,13 @@ def rehearse(setting: Setting, show: Show, say: Callable[[str], None]) -> Outcom
         if setting.keep is not None:
             stack.callback(_keep, household, setting.keep)
         config = household.scratch / "config"
-        configuration = directory.prepare(setting.config, config, everyone=setting.everyone, now=time.time())
+        answered = ANSWERED | servers.answered()
+        configuration, left_out = directory.prepare(
+            setting.config, config, everyone=setting.everyone, now=time.time(), answered=answered
+        )
+        for kind in sorted(left_out):
+            missing = SERVERS[kind].called if kind in SERVERS else "anything"
+            say(f"checks of kind {kind} are left out: {missing} that would answer them is not here")
         play = scenario.read(setting.scenario, configuration.inventory, configuration.check_sets)
         play = play.faster(setting.speed).with_loss(setting.loss_ratio, setting.mobile_loss_ratio)
         if setting.duration_s is not None:
@@ -126,9 +148,18 @@ def rehearse(setting: Setting, show: Show, say: Callable[[str], None]) -> Outcom
         return asyncio.run(rehearsal.run())
 
 
+ANSWERED = frozenset({"icmp", "tcp", "http"})
+"""Kinds of probes that the kernel and ``sites`` answer for every point."""
+
+
 def _keep(household: Household, target: Path) -> None:
     household.end()
-    shutil.copytree(household.scratch, target, dirs_exist_ok=True)
+    shutil.copytree(household.scratch, target, dirs_exist_ok=True, ignore=_no_files)
+
+
+def _no_files(folder: str, names: list[str]) -> list[str]:
+    """Sockets and pipes that programs left, and the state, which holds a secret."""
+    return [name for name in names if name == STATE or not ((at := Path(folder, name)).is_dir() or at.is_file())]
 
 
 class Rehearsal:
@@ -152,8 +183,12 @@ class Rehearsal:
         self._rng = Random(setting.seed)
         self._plan = plan(configuration.inventory, play, self._rng)
         self.evidence = Evidence(self._plan.faults)
-        checks = configuration.checks(configuration.ceremony.phases[-1])
-        self._probed = frozenset(check.target for check in checks) & configuration.inventory.points.keys()
+        self._checks = configuration.checks(configuration.ceremony.phases[-1])
+        points = configuration.inventory.points
+        self._villages = [point for point in points.values() if _has_page(point)]
+        self._probed = (frozenset(check.target for check in self._checks) & points.keys()) | {
+            point.id for point in self._villages
+        }
         self.scene = Scene(play, len(self._probed), faults=self._plan.faults)
         self._truth = Truth(self.evidence)
         self._webhook = Webhook(self.evidence)
@@ -162,9 +197,12 @@ class Rehearsal:
         self._doors = {name: stack.enter_context(doors.listen("127.0.0.1", port)) for name, port in PEER_PORTS.items()}
         points_end = namespaces.enter_points_side()
         stack.callback(os.close, points_end)
-        self._sites = [stack.enter_context(sites.listen(port)) for port in sites.ports(checks)]
+        self._points_side = namespaces.here()
+        stack.callback(os.close, self._points_side)
+        self._sites = [stack.enter_context(sites.listen(port)) for port in sites.ports(self._checks)]
         self._ends = (points_end, namespaces.enter_centre_side())
         stack.callback(os.close, self._ends[1])
+        self._upses = self._upses_of(upses.points_of(self._checks))
 
     async def run(self) -> Outcome:
         """From the first program started to the last one ended."""
@@ -172,35 +210,23 @@ class Rehearsal:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._stop.set)
         async with contextlib.AsyncExitStack() as stack:
-            forwarder = await stack.enter_async_context(self._forwarder())
+            forwarder = await stack.enter_async_context(remote.forwarder(self._household, self._ends, self._lay()))
             service = await self._open(stack)
+            pages = remote.browsers(self._household, self._points_side, self._pages())
+            browsers = await stack.enter_async_context(pages)
             began_at = time.time()
             await self._warm_up()
-            await self._perform(forwarder)
+            await self._perform(forwarder, browsers)
             if self._setting.stay and not self._stop.is_set():
                 self._enter("staying until Ctrl-C")
                 await self._pause(float("inf"))
             cpu_s, resident = service.cpu_s, service.resident_bytes
             elapsed_s = time.time() - began_at
             self._log.read()
-            carried = await forwarder.finish()
-        return self._outcome(carried, cpu_s / max(elapsed_s, 0.1), resident, elapsed_s)
+            heard, carried = await browsers.finish(), await forwarder.finish()
+        return self._outcome(carried, heard, cpu_s / max(elapsed_s, 0.1), resident, elapsed_s)
 
     # Opening
-
-    @contextlib.asynccontextmanager
-    async def _forwarder(self) -> AsyncIterator["Forwarder"]:
-        ours, theirs = socket.socketpair()
-        with ours, theirs:
-            fds = (*self._ends, theirs.fileno())
-            self._household.start_own("forwarder", "monitor.rehearsal.links", *map(str, fds), pass_fds=fds)
-            theirs.close()
-            forwarder = Forwarder(*await asyncio.open_connection(sock=ours, limit=CONTROL_BYTES))
-            await forwarder.order(self._lay())
-            try:
-                yield forwarder
-            finally:
-                forwarder.close()
 
     def _lay(self) -> Lay:
         points = self._configuration.inventory.points.values()
@@ -211,12 +237,43 @@ class Rehearsal:
         }
         witnesses = self._configuration.witnesses.values()
         near = tuple(witness.target for witness in witnesses if witness.role is Role.GATEWAY)
-        return Lay(lines, seed=self._rng.randrange(1 << 30), near=near)
+        codecs = sites.ports(self._checks, self._layers(Layer.SIGNALLING)) | {SIP_PORT}
+        return Lay(lines, seed=self._rng.randrange(1 << 30), near=near, signalling=tuple(sorted(codecs)))
+
+    def _layers(self, layer: Layer) -> frozenset[str]:
+        """The modules whose answer proves this layer."""
+        return frozenset(name for name, module in self._configuration.modules.items() if module.layer is layer)
+
+    def _pages(self) -> Open:
+        """The page of every village that takes part, with the link that was signed for it."""
+        links = Links(link_secret(self._household.scratch / STATE))
+        speed = self.scene.scenario.battery_speed
+        laptops = tuple(
+            Laptop(point.id, point.address or "", links.token(point.id), _laptop_minutes(point) * 60 / speed)
+            for point in self._villages
+        )
+        port = peers.BOARD_PORT
+        return Open((namespaces.CENTRE, port), (namespaces.CENTRE_V6, port), laptops, speed)
+
+    def _upses_of(self, names: frozenset[str]) -> Upses | None:
+        """The UPSes that are asked; None without any."""
+        if not names:
+            return None
+        points, speed = self._configuration.inventory.points, self.scene.scenario.battery_speed
+        batteries = {name: Battery(points[name].ups_minutes * 60 / speed, speed) for name in sorted(names)}
+        return Upses(self._household.scratch, batteries)
+
+    def _tells_s(self) -> dict[str, float]:
+        """By point, how soon its UPS or its page tells that it is without mains."""
+        tells = {
+            check.target: check.interval_s + UPS_TELLS_S for check in self._checks if check.probe.kind == upses.KIND
+        }
+        return tells | {point.id: PAGE_TELLS_S for point in self._villages}
 
     async def _open(self, stack: contextlib.AsyncExitStack) -> Child:
         """Start the peers and the service, each once what it needs is there."""
         alertmanager, prometheus = self._peers()
-        background: list[Coroutine[None, None, None]] = [sites.serve(self._sites)]
+        background: list[Coroutine[None, None, None]] = [sites.serve(self._sites), *self._servers()]
         if alertmanager is not None:
             await self._receive(stack)
         for peer in filter(None, (alertmanager, prometheus)):
@@ -232,6 +289,16 @@ class Rehearsal:
         self._log = ServiceLog(service.log, self.evidence, sorted(self._probed))
         stack.callback(self._log.close)
         return service
+
+    def _servers(self) -> Iterator[Coroutine[None, None, None]]:
+        """Start the real programs at the points; what keeps them going."""
+        for name, command in servers.programs(self._checks, self._household.scratch):
+            self._household.start(name, command, (), self._points_side)
+        programs = upses.find()
+        if self._upses is not None and programs is not None:
+            for name, command in self._upses.commands(programs):
+                self._household.start(name, command, (), self._points_side, self._upses.environment)
+            yield self._upses.run()
 
     def _peers(self) -> tuple[peers.Peer | None, peers.Peer | None]:
         scratch = self._household.scratch
@@ -259,7 +326,8 @@ class Rehearsal:
         command = [
             *(sys.executable, "-m", "monitor", "run"),
             *("--config", str(self._household.scratch / "config")),
-            *("--listen", f"fd:{self._board.fileno()}", "--listen", f"127.0.0.1:{peers.BOARD_PORT}"),
+            *("--listen", f"fd:{self._board.fileno()}", "--listen", f":{peers.BOARD_PORT}"),
+            *("--state", str(self._household.scratch / STATE)),
             *("--external-url", self.scene.addresses["board"], "--vantage", "rehearsal"),
             *("--log-format", "json", "--log-level", "debug"),
         ]
@@ -295,7 +363,7 @@ class Rehearsal:
     def _all_up(self) -> bool:
         return all(self._log.states[point] in CONNECTED for point in self._probed)
 
-    async def _perform(self, forwarder: "Forwarder") -> None:
+    async def _perform(self, forwarder: Forwarder, browsers: Browsers) -> None:
         self._enter(f"playing {self.scene.scenario.title}")
         self.evidence.began_at = time.time()
         start = time.monotonic()
@@ -305,6 +373,10 @@ class Rehearsal:
                 break
             self._announce(step)
             self._truth.happened(step, await forwarder.change(number, step))
+            await browsers.change(step)
+            if self._upses is not None:
+                self._upses.turn((span.point for span in step.dark), mains=False)
+                self._upses.turn((span.point for span in step.lit), mains=True)
         await self._pause(start + self.scene.scenario.duration_s - time.monotonic(), start)
         self._log.read()
         self.evidence.ended_at = time.time()
@@ -343,16 +415,24 @@ class Rehearsal:
         self._say(phase)
 
     def _announce(self, step: Step) -> None:
-        known = {hit.fault for hit in self.evidence.hits} | self.evidence.uplink.keys()
-        new = {outage.fault for outage in step.cut} | ({step.fault} if step.uplink_loss else set())
-        for number in sorted(fault for fault in new - known if fault is not None):
-            struck = {outage.point for outage in self._plan.outages if outage.fault == number}
-            hit = "our own uplink" if step.uplink_loss else f"{len(struck & self._probed)} points"
+        known = {hit.fault for hit in (*self.evidence.hits, *self.evidence.dark, *self.evidence.mute)}
+        known |= self.evidence.uplink.keys()
+        new = {span.fault for span in (*step.cut, *step.dark, *step.mute)}
+        if step.uplink_loss and step.fault is not None:
+            new.add(step.fault)
+        for number in sorted(new - known):
+            hit = "our own uplink" if step.uplink_loss else f"{len(self._struck(number) & self._probed)} points"
             self._say(f"fault: {self._plan.faults[number].name} ({self._plan.faults[number].kind}): {hit}")
 
-    def _outcome(self, carried: Carried | None, cpu_ratio: float, resident: int, elapsed_s: float) -> Outcome:
+    def _struck(self, fault: int) -> set[str]:
+        spans = (*self._plan.outages, *self._plan.blackouts, *self._plan.codecs_off)
+        return {span.point for span in spans if span.fault == fault}
+
+    def _outcome(
+        self, carried: Carried | None, heard: Heard | None, cpu_ratio: float, resident: int, elapsed_s: float
+    ) -> Outcome:
         alerting = "alertmanager" not in self.scene.absent
-        result = score(self.evidence, self._probed)
+        result = score(self.evidence, self._probed, tells_s=self._tells_s())
         return Outcome(
             scenario=self.scene.scenario.title,
             passed=result.passed,
@@ -362,6 +442,7 @@ class Rehearsal:
             prometheus="prometheus" not in self.scene.absent,
             score=result,
             forwarder=carried,
+            pages=heard,
             service_cpu_ratio=cpu_ratio,
             service_resident_bytes=resident,
             service_errors=dict(self._log.errors),
@@ -371,34 +452,12 @@ class Rehearsal:
 PEER_PORTS = {"prometheus": peers.PROMETHEUS_PORT, "alertmanager": peers.ALERTMANAGER_PORT}
 
 
-class Forwarder:
-    """Our end of the forwarder's control connection."""
+def _has_page(point: Point) -> bool:
+    """Whether a laptop at the point keeps its page open: villages sit before one."""
+    return point.tier is Tier.VILLAGE and point.expected and has_line(point)
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer = reader, writer
-        self._decoder = msgspec.json.Decoder(Report)
 
-    def close(self) -> None:
-        """Hang up: the forwarder ends by itself."""
-        self._writer.close()
-
-    async def order(self, order: Lay | Change) -> None:
-        """Send one order."""
-        self._writer.write(msgspec.json.encode(order) + b"\n")
-        await self._writer.drain()
-
-    async def change(self, number: int, step: Step) -> float:
-        """Have a step made; the instant when it was."""
-        cut, mend = (tuple(outage.address for outage in outages) for outages in (step.cut, step.mend))
-        await self.order(Change(number, cut, mend, step.uplink_loss))
-        report = self._decoder.decode(await self._reader.readline())
-        if not isinstance(report, Changed):
-            raise TypeError(f"expected the report of change {number}, got {report!r}")
-        return report.at
-
-    async def finish(self) -> Carried | None:
-        """Have it end; what it carried."""
-        self._writer.write_eof()
-        line = await self._reader.readline()
-        report = self._decoder.decode(line) if line else None
-        return report if isinstance(report, Carried) else None
+def _laptop_minutes(point: Point) -> float:
+    """On a mobile line the laptop's battery is what the point lasts by."""
+    mobile = (point.check_set or "").endswith(MOBILE)
+    return point.ups_minutes if mobile and point.ups_minutes else LAPTOP_MINUTES

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TextIO
 
 from monitor.core.model import PointState
-from monitor.rehearsal.score import Row, Score, Spread
+from monitor.rehearsal.score import PowerScore, Row, Score, Spread
 from monitor.rehearsal.stage import Outcome, Scene
 
 REDRAW_S = 0.25
@@ -140,10 +140,36 @@ def _remarks(outcome: Outcome) -> Iterator[str]:
     else:
         yield "The alert's time is its arrival at a webhook behind a real Alertmanager (group_wait 0s)."
     yield f"{outcome.points:,} points took part for {outcome.elapsed_seconds:.0f} s; {_load(outcome)}"
+    yield from _pages(outcome)
+    yield from _power(outcome.score.power)
     for event, count in outcome.service_errors.items():
         yield f"The service logged an error, {event}: {count} times (--keep DIR keeps its log)"
     yield from _false_alarms(outcome.score)
     yield "PASSED" if outcome.passed else "FAILED"
+
+
+def _pages(outcome: Outcome) -> Iterator[str]:
+    heard = outcome.pages
+    if heard is None or not heard.pages:
+        return
+    rtts = " / ".join(f"{rtt_s * 1000:.0f}" for rtt_s in (heard.rtt_median_s, heard.rtt_p95_s, heard.rtt_max_s))
+    cpu = heard.cpu_s / max(heard.elapsed_s, 0.1)
+    yield (
+        f"{heard.pages:,} villages had their page open: {heard.beats:,} heartbeats, {heard.unanswered:,} without an "
+        f"echo in time, {heard.connections - heard.pages:,} connections anew; echoes after {rtts} ms; {cpu:.0%} "
+        "of a core."
+    )
+
+
+def _power(power: PowerScore) -> Iterator[str]:
+    if not power.points_dark:
+        return
+    wrong = "".join(f"\n  {point} (power_lost)" for point in power.wrong[:FALSE_ALARMS_SHOWN])
+    yield (
+        f"{power.points_dark:,} points had no mains, a UPS or a page could tell of {power.points_owed:,} and missed "
+        f"{power.points_missed:,}; {power.points_told:,} were shown to be without power "
+        f"(after {_spread(power.told_seconds)}), {len(power.wrong):,} wrongly.{wrong}"
+    )
 
 
 def _load(outcome: Outcome) -> str:

@@ -24,8 +24,10 @@ OTHER_CARRIER_SHARE = 0.4
 """Share of the villages on 4G that use the second carrier."""
 BORDER_SHARE = 0.03
 """Share of villages connected to the OLT of the next commune."""
-MOBILE_SET = "village_4g"
-"""The check set of a village on 4G; the others have their tier's default."""
+MOBILE_SET, NAT_SET = "village_4g", "village_nat"
+"""The check sets of a village on 4G, and of one that nothing outside can ask; the others have their tier's default."""
+NAT_EACH = 3
+"""Each third village that watches on FTTH is heard by its page alone."""
 
 HAMLETS = (
     "Cò", "Chiềng", "Poọng", "Lát", "Na Tao", "Khằm", "Buốn", "Ngàm", "Khoa", "Mí", "Vặn", "Yên", "Xăng", "Sại",
@@ -46,11 +48,13 @@ def make(total: int, grown: Trees, addresses: Iterator[str], seed: int) -> Itera
     modes = _modes(everyone, stream(seed, "modes"))
     rng = stream(seed, "lines")
     neighbours = _neighbours()
+    watching_on_fibre = count(1)
     for village in everyone:
         mode = modes.get(village.id, Mode.MERGED)
         code = village.commune.code
         on_mobile = rng.random() < MOBILE_SHARE[village.highland]
         at = neighbours[code] if rng.random() < BORDER_SHARE else code
+        hidden = mode is Mode.WATCH and not on_mobile and not next(watching_on_fibre) % NAT_EACH
         other_carrier = on_mobile and rng.random() < OTHER_CARRIER_SHARE
         yield Point(
             id=village.id,
@@ -64,7 +68,7 @@ def make(total: int, grown: Trees, addresses: Iterator[str], seed: int) -> Itera
             network_node=rng.choice(grown.mobile[village.commune.district] if other_carrier else grown.olts[at]),
             power_node=rng.choice(grown.transformers[code]),
             ups_minutes=_battery_minutes(rng, on_mobile=on_mobile),
-            check_set=MOBILE_SET if on_mobile else None,
+            check_set=MOBILE_SET if on_mobile else NAT_SET if hidden else None,
         )
 
 

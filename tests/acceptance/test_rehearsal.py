@@ -18,12 +18,12 @@ from monitor.rehearsal import province, sample
 
 SCENARIO = """\
 title: Kiểm thử
-duration: 55s
-battery_speed: 1800
+duration: 30s
+battery_speed: 180
 events:
-  - {at: 2s, name: fibre, cut: {node: agg-386}, for: 15s}
-  - {at: 4s, name: mains, power_cut: {node: feeder-384-1}, for: 14s}
-  - {at: 30s, name: ours, uplink: lost, for: 14s}
+  - {at: 0.5s, name: fibre, cut: {node: agg-386}, for: 11s}
+  - {at: 1s, name: mains, power_cut: {node: feeder-384-1}, for: 13s}
+  - {at: 15.5s, name: ours, uplink: lost, for: 10.5s}
 """
 URL = re.compile(r"(board|alertmanager|prometheus): (http://\S+)")
 
@@ -83,6 +83,9 @@ def test_faults_are_noticed_and_nothing_else(
         assert row["points_owed"] > 0, table
         assert row["points_detected"] >= row["points_hit"], table
     assert score["detection_seconds"]["p95"] < 8
+    assert score["power"]["points_owed"] > 0, table
+    assert (score["power"]["points_missed"], score["power"]["wrong"]) == (0, []), table
+    assert outcome["pages"]["open"] == outcome["pages"]["pages"] > 0, table
     assert outcome["alerts_by"] == "prometheus-alertmanager"
     assert outcome["forwarder"]["packets"] > 10_000
     assert (process.returncode, outcome["passed"]) == (0, True), said
@@ -101,7 +104,7 @@ def test_an_interrupt_ends_it_with_the_score_so_far(
     assert "False alarms: 0" in table
 
 
-@pytest.mark.parametrize("moment", ["board: ", "playing"])
+@pytest.mark.parametrize("moment", ["board: ", "warming up"])
 def test_a_kill_leaves_nothing_either(
     rehearse: Callable[..., Popen[str]], arguments: tuple[str, ...], moment: str
 ) -> None:

@@ -212,3 +212,22 @@ def test_a_gateway_that_answers_does_not_vouch_for_the_uplink(province: Make) ->
     assert not [change for change in changes(happened) if change[1] is PointState.DOWN]
     assert [h.blind for h in happened if isinstance(h, BlindnessChanged)] == [True]
     assert "bộ định tuyến" in behind.pipeline.blind_reason
+
+
+@pytest.mark.parametrize("comes_again", [True, False])
+def test_a_page_has_the_time_to_come_again_after_our_own_uplink_failed(
+    site: Callable[..., Site], *, comes_again: bool
+) -> None:
+    """Its socket died with our uplink: it needs some seconds to open another, and is called down only after that."""
+    nat = site(pinged=False)
+    nat.open = True
+    nat.run(30)
+    nat.province.silent, nat.open = {*nat.province.names, "gateway"}, False
+    nat.run(15)
+    assert nat.pipeline.blind
+    nat.province.silent = set()
+    back = changes(nat.run(8))
+    assert ("p0", PointState.UP, Cause.NONE) in back
+    nat.open = comes_again
+    back += changes(nat.run(12))
+    assert (("p0", PointState.DOWN, Cause.LOST_CONNECTION) in back) is not comes_again

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from monitor.rehearsal import enclosure
 from monitor.rehearsal.children import ChildDied, Household
 
 PARENT = """
@@ -79,3 +80,30 @@ def test_a_child_does_not_hear_the_terminals_interrupt() -> None:
     with Household() as household:
         child = household.start("sleeper", ["sleep", "1000"])
         assert os.getsid(child.process.pid) == child.process.pid
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may make a process namespace")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_an_enclosed_program_takes_its_own_children_with_it(number: signal.Signals) -> None:
+    """However it ends: those that it forked are in a process namespace of which it was the first."""
+    mark = f"1000.{os.getpid()}{int(number)}"
+    script = f"trap 'exit 3' TERM; setsid sleep {mark} & while :; do sleep 0.01; done"
+
+    def forked() -> list[int]:
+        marked = f"sleep\0{mark}\0".encode()
+        found = (path for path in Path("/proc").glob("[0-9]*/cmdline") if path.parent.name != str(os.getpid()))
+        return [int(path.parent.name) for path in found if _read(path) == marked]
+
+    with Household() as household:
+        child = household.start_own("enclosed", enclosure.__name__, "/bin/sh", "-c", script)
+        assert eventually(lambda: len(forked()) == 1)
+        child.process.send_signal(number)
+        assert child.process.wait(10) == (3 if number is signal.SIGTERM else -signal.SIGKILL)
+        assert eventually(lambda: not forked())
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""

@@ -23,7 +23,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_ceremony_is_moved_to_now(source: Path, tmp_path: Path) -> None:
     """The live phase is in force at 1 s, the report is owed in some minutes, and the title says that it is a drill."""
-    made = directory.prepare(source, tmp_path, everyone=False, now=NOW)
+    made = directory.prepare(source, tmp_path, everyone=False, now=NOW).configuration
     ceremony = made.ceremony
     phase = phase_at(ceremony, NOW)
     assert (phase.name, phase.interval_s, phase.alpha, phase.severity) == ("live", 1.0, 1e-6, "critical")
@@ -34,7 +34,7 @@ def test_the_ceremony_is_moved_to_now(source: Path, tmp_path: Path) -> None:
 
 
 def test_everyone_takes_part_when_asked_to(source: Path, tmp_path: Path) -> None:
-    made = directory.prepare(source, tmp_path, everyone=True, now=NOW)
+    made = directory.prepare(source, tmp_path, everyone=True, now=NOW).configuration
     before = load(source).inventory
     assert all(point.expected for point in made.inventory.points.values())
     assert not all(point.expected for point in before.points.values())
@@ -57,5 +57,23 @@ def test_the_operators_errors_name_the_operators_files(source: Path, tmp_path: P
 
 
 def test_without_a_directory_the_sample_is_played(tmp_path: Path) -> None:
-    made = directory.prepare(None, tmp_path, everyone=False, now=NOW)
+    made = directory.prepare(None, tmp_path, everyone=False, now=NOW).configuration
     assert len(made.inventory.points) == 4_985
+
+
+def test_what_nothing_would_answer_is_not_asked(source: Path, tmp_path: Path) -> None:
+    """Its checks and services are left out of the copy, which says so; points stay, be it without a check."""
+    made, left_out = directory.prepare(source, tmp_path, everyone=False, now=NOW, answered={"icmp", "tcp", "http"})
+    assert left_out == {"sip", "nut", "hls"}
+    asked = {line.module for check_set in made.check_sets.values() for line in check_set.checks}
+    assert asked == {"icmp", "icmp_4g", "h323_port"}
+    assert not made.services
+    assert "ups" in made.modules, "/probe still knows it"
+    assert made.inventory == load(source).inventory
+
+
+def test_what_is_answered_is_copied_as_it_stands(source: Path, tmp_path: Path) -> None:
+    answered = {"icmp", "tcp", "http", "sip", "nut", "hls"}
+    _, left_out = directory.prepare(source, tmp_path, everyone=False, now=NOW, answered=answered)
+    assert not left_out
+    assert (tmp_path / "checks.yaml").read_bytes() == (source / "checks.yaml").read_bytes()

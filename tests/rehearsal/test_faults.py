@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.core.model import Inventory, Tier
+from monitor.core.model import Inventory, NodeKind, Tier
 from monitor.rehearsal import province
-from monitor.rehearsal.faults import DIES_WITHIN_S, Plan, below, plan
-from monitor.rehearsal.scenario import At, Event, Flapping, Scenario
+from monitor.rehearsal.faults import DIES_WITHIN_S, NODE_MINUTES, Plan, below, plan
+from monitor.rehearsal.scenario import At, Event, Flapping, Scenario, Some
 
 
 def played(inventory: Inventory, *events: Event, duration_s: float = 100.0, battery_speed: float = 60.0) -> Plan:
@@ -45,12 +45,37 @@ def test_without_mains_points_fall_as_their_batteries_drain(inventory: Inventory
 
 
 def test_network_equipment_without_mains_silences_what_hangs_on_it(inventory: Inventory) -> None:
-    """tba-1 feeds olt-2, so the points of olt-2 fall although their own mains are there."""
-    found = spans(played(inventory, Event(at_s=5, power_cut=At("tba-1"), for_s=60)))
+    """tba-1 feeds olt-2, so its points fall when its battery is empty, although their own mains are there."""
+    cut = played(inventory, Event(at_s=5, power_cut=At("tba-1"), for_s=60))
+    found = spans(cut)
     assert {"t-201", "t-202", "t-203", "t-204"} <= found.keys()
+    assert found["t-201"] == [(5 + NODE_MINUTES[NodeKind.ACCESS], 65)]
+    assert "t-201" not in {blackout.point for blackout in cut.blackouts}
     assert spans(played(inventory, Event(at_s=5, power_cut=At("feeder-2")))).keys() == {
         "t-201", "t-202", "t-203", "t-204",
     }  # fmt: skip
+
+
+def test_points_without_mains_are_known_whether_they_fall_or_not(inventory: Inventory) -> None:
+    """From the cut until its end, each step naming those whose mains fail and return; merged ones as well."""
+    found = played(inventory, Event(at_s=5, power_cut=At("feeder-1"), for_s=9))
+    assert {(span.point, span.from_s, span.to_s) for span in found.blackouts} == {
+        (f"t-{number}", 5, 14) for number in range(101, 111)
+    }
+    assert [(step.at_s, len(step.dark), len(step.lit)) for step in found.steps if step.dark or step.lit] == [
+        (5, 10, 0),
+        (14, 0, 10),
+    ]
+
+
+def test_a_codec_that_is_off_cuts_no_line(inventory: Inventory) -> None:
+    found = played(inventory, Event(at_s=5, codec_off=Some(points=("t-101", "t-102")), for_s=20))
+    assert not found.outages
+    assert {(outage.point, outage.address) for outage in found.codecs_off} == {
+        ("t-101", "10.38.2.1"),
+        ("t-102", "10.38.2.2"),
+    }
+    assert [(step.at_s, len(step.mute), len(step.heard)) for step in found.steps] == [(5, 2, 0), (25, 0, 2)]
 
 
 def test_a_battery_that_outlasts_the_cut_saves_its_point(inventory: Inventory) -> None:
@@ -117,6 +142,7 @@ events = st.builds(
             {"power_cut": At("feeder-1")},
             {"power_cut": At("sub")},
             {"flapping": Flapping(count=4, period_s=7, down_s=3)},
+            {"codec_off": Some(count=4)},
             {"uplink": "lost"},
         ]
     ),

@@ -22,7 +22,7 @@ def evidence() -> Evidence:
 
 
 def outage(point: str) -> Outage:
-    return Outage(0.0, 1.0, "10.38.1.1", point, 3)
+    return Outage(0.0, 1.0, point, 3, "10.38.1.1")
 
 
 def test_the_truth_is_what_the_forwarder_did(evidence: Evidence) -> None:

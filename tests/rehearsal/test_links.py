@@ -107,14 +107,45 @@ def test_a_cut_line_carries_nothing_either_way_until_it_is_mended(rig: Rig) -> N
     assert arrived(3.0) == (2, 1)
 
 
-@pytest.mark.parametrize("rig", [{"10.38.1.1": Line(0.0, loss_ratio=1.0)}], indirect=True)
-def test_loss_counts_on_the_way_out_only(rig: Rig) -> None:
-    rig.centre.send(packet(CENTRE, "10.38.1.1"))
-    rig.points.send(packet("10.38.1.1", CENTRE))
-    there, back = rig.after(1.0)
-    there2, back2 = rig.after(2.0)
-    assert (len(there + there2), len(back + back2)) == (0, 1)
-    assert rig.forwarder.lost == 1
+@pytest.mark.parametrize("rig", [{"10.38.1.1": Line(0.0, loss_ratio=0.19)}], indirect=True)
+def test_each_way_loses_its_share(rig: Rig) -> None:
+    """A tenth each, so that of ten thousand there and back 1,900 do not come."""
+    there = back = 0
+    for _ in range(100):
+        for _ in range(100):
+            rig.centre.send(packet(CENTRE, "10.38.1.1"))
+            rig.points.send(packet("10.38.1.1", CENTRE))
+            rig.forwarder.beat(1.0)
+        found = rig.after(2.0)
+        there, back = there + len(found[0]), back + len(found[1])
+    assert 8_800 < there < 9_200
+    assert 8_800 < back < 9_200
+    assert rig.forwarder.lost == 20_000 - there - back
+
+
+def test_a_codec_that_is_off_is_silent_and_its_point_is_not(rig: Rig) -> None:
+    """TCP and UDP to the ports of signalling alone, and on the way out alone; ICMP and the page's own line go on."""
+
+    def asked(protocol: int, port: int, target: str = "10.38.1.1") -> bytes:
+        header = packet(CENTRE, target)
+        return header[:9] + bytes((protocol,)) + header[10:] + struct.pack("!HH", 40000, port)
+
+    lay = Lay({}, other=Line(0.0), signalling=(1720, 5060))
+    forwarder = Forwarder(rig.forwarder._points, rig.forwarder._centre, lay)
+    forwarder.change(Change(1, mute=("10.38.1.1",)))
+    heard = [asked(1, 1720), asked(6, 3493), asked(17, 53), asked(6, 1720, "10.38.1.2"), packet(CENTRE, "10.38.1.1")]
+    for each in (asked(6, 1720), asked(17, 5060), *heard):
+        rig.centre.send(each)
+    rig.points.send(packet("10.38.1.1", CENTRE, struct.pack("!HH", 1720, 1720)))
+    for now in (0.0, 1.0):
+        forwarder.beat(now)
+    assert _all(rig.points) == heard
+    assert len(_all(rig.centre)) == 1
+    forwarder.change(Change(2, heard=("10.38.1.1",)))
+    rig.centre.send(asked(6, 1720))
+    for now in (2.0, 3.0):
+        forwarder.beat(now)
+    assert _all(rig.points) == [asked(6, 1720)]
 
 
 @pytest.mark.parametrize("rig", [{"10.38.1.1": Line(0.010, jitter_s=0.1)}], indirect=True)
@@ -127,7 +158,7 @@ def test_jitter_never_delivers_before_the_packet_came(rig: Rig) -> None:
 
 @pytest.mark.parametrize("burst", [1.0, 4.0])
 def test_losses_have_the_wanted_ratio_and_mean_burst(burst: float) -> None:
-    cable, rng = Cable(Line(loss_ratio=0.1, burst_packets=burst)), Random(7)
+    cable, rng = Cable(Line(loss_ratio=0.19, burst_packets=burst)), Random(7)
     fates = [cable.loses(rng) for _ in range(100_000)]
     bursts = sum(lost and not before for before, lost in zip([False, *fates], fates, strict=False))
     assert abs(sum(fates) / len(fates) - 0.1) < 0.01

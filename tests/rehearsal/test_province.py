@@ -63,7 +63,15 @@ def test_villages_are_spread_over_the_communes(thanh_hoa: Inventory) -> None:
     assert min(shares.values()) >= 3
     assert max(shares.values()) <= 16
     assert 0.2 < sum(point.check_set == "village_4g" for point in villages) / len(villages) < 0.3
-    assert {point.check_set for point in thanh_hoa.points.values()} == {None, "village_4g"}
+    assert {point.check_set for point in thanh_hoa.points.values()} == {None, "village_4g", "village_nat"}
+
+
+def test_a_third_of_the_villages_that_watch_on_fibre_are_heard_by_their_page_alone(thanh_hoa: Inventory) -> None:
+    watching = [point for point in thanh_hoa.points.values() if point.tier is Tier.VILLAGE and point.expected]
+    sets = Counter(point.check_set for point in watching)
+    assert 0 <= sets[None] - 2 * sets["village_nat"] <= 2
+    hidden = [point for point in thanh_hoa.points.values() if point.check_set == "village_nat"]
+    assert all(point.mode is Mode.WATCH and point.address for point in hidden)
 
 
 def test_who_speaks(thanh_hoa: Inventory) -> None:

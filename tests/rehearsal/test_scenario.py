@@ -10,7 +10,7 @@ from monitor.rehearsal import province, scenario
 from monitor.rehearsal.links import Line
 from monitor.rehearsal.scenario import At, Event, Scenario
 
-CHECK_SETS = ("hall", "village", "village_4g")
+CHECK_SETS = ("hall", "village", "village_4g", "village_nat")
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_the_scenarios_of_the_program() -> None:
         ),
         (
             "events: [{at: 5s}]",
-            [":3:15: events[0].at: expected one of cut, power_cut, flapping, uplink, restore beside"],
+            [":3:15: events[0].at: expected one of cut, power_cut, flapping, codec_off, uplink, restore beside"],
         ),
         ("events: [{at: 5s, uplink: lost, cut: {node: agg}}]", [":3:15: events[0].at: expected one of cut, power_cut"]),
         ("events: [{at: 5s, uplink: cut}]", [':3:27: events[0].uplink: expected one of lost, lossy, got "cut"']),

@@ -2,6 +2,8 @@
 
 from math import inf
 
+import pytest
+
 from monitor.core.model import Cause, PointState
 from monitor.rehearsal.faults import Fault
 from monitor.rehearsal.score import GRACE_S, Evidence, Hit, Score, Seen, Sight, Spread, Told, score
@@ -172,3 +174,81 @@ def test_spread_is_median_95th_percentile_and_maximum() -> None:
     assert Spread.of([]) is None
     assert Spread.of([3.0]) == Spread(1, 3.0, 3.0, 3.0)
     assert Spread.of(float(n) for n in range(1, 101)) == Spread(100, 50.5, 95.0, 100.0)
+
+
+DARK = Fault(0, "điện", "power_cut", 10, 70)
+LOST = Cause.POWER_LOST
+
+
+def unpowered(*said: Seen, hits: list[Hit] | None = None) -> Evidence:
+    """A and b were without mains from 100 to 160."""
+    dark = [Hit(0, "a", 100, 160), Hit(0, "b", 100, 160)]
+    return Evidence((DARK,), ended_at=200, hits=hits or [], dark=dark, seen=list(said))
+
+
+def test_want_of_power_is_told_by_whoever_could() -> None:
+    """A has a page and told; b has neither page nor UPS, so nobody is owed its story."""
+    evidence = unpowered(Seen(100.4, "a", PointState.DEGRADED, LOST))
+    power = score(evidence, PROBED, tells_s={"a": 3.0}).power
+    assert (power.points_dark, power.points_owed, power.points_told, power.points_missed) == (2, 1, 1, 0)
+    assert power.told_seconds is not None
+    assert power.told_seconds.max == pytest.approx(0.4)
+    assert power.wrong == ()
+
+
+def test_a_point_that_did_not_tell_in_time_is_missed_unless_its_line_fell_first() -> None:
+    assert score(unpowered(), PROBED, tells_s={"a": 3.0}).power.points_missed == 1
+    for cut_at in (90.0, 100.5, 102.0):
+        hits = [Hit(0, "a", cut_at, 160)]
+        assert score(unpowered(hits=hits), PROBED, tells_s={"a": 3.0}).power.points_owed == 0
+    last_breath = unpowered(Seen(101.5, "a", DOWN, LOST), hits=[Hit(0, "a", 100.5, 160)])
+    assert score(last_breath, PROBED, tells_s={"a": 3.0}).power.points_told == 1
+
+
+def test_a_point_with_mains_is_not_to_be_shown_without() -> None:
+    """After the mains are back its UPS has a moment to say so."""
+    evidence = unpowered(Seen(120, "c", DOWN, LOST), Seen(165, "a", UP), Seen(169, "a", PointState.DEGRADED, LOST))
+    assert score(evidence, PROBED).power.wrong == ("c",)
+
+
+CODEC = Fault(0, "codec", "codec_off", 10, 70)
+MUTE = Cause.LOST_SIGNALLING
+
+
+def silenced(*said: Seen, hits: list[Hit] | None = None) -> Score:
+    """The codec of a was off from 100 to 150."""
+    mute = [Hit(0, "a", 100, 150)]
+    return judged(Evidence((CODEC,), ended_at=200, mute=mute, seen=list(said), hits=hits or []))
+
+
+def test_a_codec_that_is_off_is_noticed_as_such() -> None:
+    result = silenced(Seen(114, "a", PointState.DEGRADED, MUTE), Seen(158, "a", UP))
+    row = result.rows[0]
+    assert result.passed
+    assert (row.points_hit, row.points_owed, row.points_detected, row.points_missed) == (1, 1, 1, 0)
+    assert row.detection_seconds is not None
+    assert row.detection_seconds.max == 14
+    assert row.recovery_seconds is not None
+    assert row.recovery_seconds.max == 8
+
+
+def test_a_point_whose_codec_is_off_is_not_down() -> None:
+    result = silenced(Seen(114, "a", DOWN))
+    assert [alarm.point for alarm in result.false_alarms] == ["a"]
+    assert result.rows[0].points_missed == 1
+
+
+def test_of_a_codec_behind_a_cut_line_nothing_is_owed() -> None:
+    for cut_at, mended_at in ((90, 160), (110, 140)):
+        result = silenced(Seen(112, "a", DOWN), hits=[Hit(0, "a", cut_at, mended_at)])
+        assert result.rows[0].points_owed == 0
+        assert not result.false_alarms
+
+
+def test_mains_that_came_back_while_our_uplink_was_lost_are_seen_when_it_is_back() -> None:
+    """And not before; without that excuse it was said for too long."""
+    late = unpowered(Seen(103, "a", PointState.DEGRADED, LOST), Seen(185, "a", PointState.DEGRADED, LOST))
+    late.uplink = {1: [165.0, 180.0]}
+    assert score(late, PROBED, tells_s={"a": 5.0}).power.wrong == ()
+    late.uplink = {}
+    assert score(late, PROBED, tells_s={"a": 5.0}).power.wrong == ("a",)

@@ -5,11 +5,14 @@ import io
 from monitor.core.model import PointState
 from monitor.rehearsal.faults import Fault
 from monitor.rehearsal.links import Carried
+from monitor.rehearsal.pages import Heard
 from monitor.rehearsal.scenario import Scenario
-from monitor.rehearsal.score import Evidence, FalseAlarm, Hit, Row, Score, Seen, Spread, score
+from monitor.rehearsal.score import Evidence, FalseAlarm, Hit, PowerScore, Row, Score, Seen, Spread, score
 from monitor.rehearsal.stage import Outcome, Scene
 from monitor.rehearsal.terminal import FALSE_ALARMS_SHOWN, Terminal, scene_lines, table
 
+HEARD = Heard(5, 4, 300, 7, 8, 0.02, 0.1, 1.25, cpu_s=0.6, elapsed_s=60.0)
+DARK = PowerScore(9, 6, 7, 1, Spread(7, 0.5, 2.0, 2.5), wrong=("b",))
 FAULTS = (Fault(0, "cáp quang", "cut", 10, 40), Fault(1, "ta", "uplink", 60, 70))
 
 
@@ -67,6 +70,7 @@ def outcome(result: Score, *, alerts_by: str = "prometheus-alertmanager") -> Out
         prometheus=False,
         score=result,
         forwarder=Carried(1000, 1, 2, 0, 0.001, 1.0, 10.0),
+        pages=HEARD,
         service_cpu_ratio=0.25,
         service_resident_bytes=100 << 20,
         service_errors={"alerting.defect": 3},
@@ -82,6 +86,9 @@ def test_the_table_has_a_row_for_each_fault_and_the_verdict_last() -> None:
     assert "not reached" in lines[4]
     assert lines[-1] == "PASSED"
     assert "The service logged an error, alerting.defect: 3 times (--keep DIR keeps its log)" in lines
+    told = "5 villages had their page open: 300 heartbeats, 7 without an echo in time, 3 connections anew"
+    assert f"{told}; echoes after 20 / 100 / 1250 ms; 1% of a core." in lines
+    assert not any("no mains" in line for line in lines)
     assert "25% of a core and 100 MiB; the forwarder carried 1,000 packets at 10% of a core" in "\n".join(lines)
 
 
@@ -89,7 +96,9 @@ def test_false_alarms_are_listed_but_not_without_end() -> None:
     wrong = tuple(FalseAlarm(1.7e9 + n, f"p-{n}", "board") for n in range(FALSE_ALARMS_SHOWN + 5))
     spread = Spread(2, 1.0, 2.0, 2.0)
     row = Row("x", "cut", 1.0, 2, 2, 2, 0, 0, spread, spread, None, None, len(wrong))
-    text = table(outcome(Score((row,), wrong, spread, spread, passed=False), alerts_by="log"))
+    text = table(outcome(Score((row,), wrong, spread, spread, DARK, passed=False), alerts_by="log"))
+    assert "9 points had no mains, a UPS or a page could tell of 6 and missed 1; 7 were shown to be without" in text
+    assert "(after 0.50 / 2.00 / 2.50), 1 wrongly.\n  b (power_lost)" in text
     assert "1.00 / 2.00 / 2.00" in text
     assert "and 5 more" in text
     assert "No Alertmanager is on the PATH" in text
