@@ -1,9 +1,9 @@
 """Puts a rehearsal on: the province behind its forwarder, the real service before it, faults by the clock, a score.
 
 What answers, and what speaks, at the points runs inside the points' namespace; everything of the centre's inside its
-own. What people see from outside are sockets of the host that are
-opened before: the board's is handed to the service, those of Prometheus and Alertmanager are carried in (``doors``).
-The calling process itself moves in and does not come back: this is for a command, not for a library.
+own. What people see from outside are sockets of the host that are opened before: the board's is handed to the
+service, those of Prometheus and Alertmanager are carried in (``doors``). The calling process itself moves in and does
+not come back: this is for a command, not for a library.
 """
 
 import asyncio
