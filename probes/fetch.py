@@ -32,7 +32,7 @@ class FetchParams(TlsParams, frozen=True, kw_only=True):
     """How to ask a web server, and how long its answer may be."""
 
     headers: tuple[str, ...] = ()
-    """Further headers of the request, each as "Name: value"; never sent to another host behind a redirect."""
+    """Further headers of the request, each as "Name: value"; never sent to another host than that of the address."""
     max_redirects: Annotated[int, Meta(ge=0, le=20)] = 5
     """How many redirects in a row are followed."""
     max_header_bytes: Annotated[int, Meta(ge=1024, le=1048576)] = 16384
@@ -114,13 +114,18 @@ def joined(url: Url, reference: str) -> Url:
 
 
 class Client:
-    """Asks one server after another; a connection serves again where the server lets it. Use as a context manager."""
+    """Asks one server after another; a connection serves again where the server lets it. Use as a context manager.
+
+    The headers of the parameters may hold a secret: they go to the origin that is asked first, and to no other one.
+    """
 
     def __init__(self, trace: Trace, params: FetchParams) -> None:
         self._trace = trace
         self._params = params
         self._exchange: _Exchange | None = None
         self._origin: tuple[str, str, int] | None = None
+        """Of the connection that is open."""
+        self._home: tuple[str, str, int] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -137,12 +142,18 @@ class Client:
             self._exchange = None
 
     async def follow(
-        self, url: Url, method: str = "GET", *, keep: bool = True, last: bool = True
+        self,
+        url: Url,
+        method: str = "GET",
+        *,
+        headers: tuple[str, ...] = (),
+        keep: bool = True,
+        last: bool = True,
+        max_body_bytes: int | None = None,
     ) -> tuple[Url, Answer]:
         """The answer at the end of the redirects, and where it came from."""
-        origin = url.origin
         for _ in range(self._params.max_redirects + 1):
-            answer = await self.ask(url, method, own_headers=url.origin == origin, keep=keep, last=last)
+            answer = await self.ask(url, method, headers=headers, keep=keep, last=last, max_body_bytes=max_body_bytes)
             if not (answer.status in REDIRECTS and answer.location):
                 return url, answer
             if answer.status not in KEEP_METHOD and method != "HEAD":
@@ -155,7 +166,6 @@ class Client:
         url: Url,
         method: str = "GET",
         *,
-        own_headers: bool = True,
         headers: tuple[str, ...] = (),
         keep: bool = True,
         last: bool = True,
@@ -163,11 +173,11 @@ class Client:
     ) -> Answer:
         """One request and its answer, whatever its status.
 
-        ``own_headers``: with those of the parameters, beside ``headers``; ``keep`` the body; ``last``: the connection
-        ends with it.
+        ``headers`` are sent wherever it is; ``keep`` the body; ``last``: the connection ends with it.
         """
+        self._home = self._home or url.origin
         most = self._params.max_body_bytes if max_body_bytes is None else max_body_bytes
-        own = (*(self._params.headers if own_headers else ()), *headers)
+        own = (*(self._params.headers if url.origin == self._home else ()), *headers)
         try:
             request = h11.Request(method=method, target=url.target, headers=_headers(url, own, last=last))
             exchange = await self._asked(url, request)

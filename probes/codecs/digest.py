@@ -6,7 +6,7 @@ servers of RFC 2069, without any.
 
 import re
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import md5, sha256
 
 import msgspec
@@ -14,9 +14,15 @@ import msgspec
 from probes.model import Malformed
 
 MAX_HEADER = 4096
+"""Characters of all challenges together."""
 HASHES = {"MD5": md5, "SHA-256": sha256}
-_PARAMETER = re.compile(r'([A-Za-z0-9_-]{1,32})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+))')
-_SCHEME = re.compile(r"\s*([A-Za-z0-9-]{1,32})(?:\s+(.*))?\Z", re.DOTALL)
+_PIECE = re.compile(
+    r"""(?<![A-Za-z0-9_-])([A-Za-z0-9_-]{1,32}+)
+    (?: \s*=\s* (?: "((?:[^"\\]|\\.)*)" | ([^\s",]+) ) | (?=\s|\Z) )""",
+    re.DOTALL | re.VERBOSE,
+)
+"""A parameter, quoted or bare; else a name by itself, which begins a challenge."""
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
 class ChallengeError(Malformed):
@@ -31,63 +37,81 @@ class Challenge(msgspec.Struct, frozen=True):
     realm: str
     nonce: str = ""
     opaque: str | None = None
-    algorithm: str = "MD5"
+    algorithm: str = ""
+    """As it was named; MD5 where none was."""
     auth: bool = False
     """Whether quality of protection "auth" is offered."""
 
 
 def read(header: str) -> Challenge:
-    """One challenge, the value of a WWW-Authenticate header. Raises ChallengeError."""
+    """The best challenge in the value of one WWW-Authenticate header. Raises ChallengeError for none."""
+    return choose([header])
+
+
+def choose(headers: Iterable[str]) -> Challenge:
+    """The best of several challenges: Digest before Basic, SHA-256 before MD5. Raises ChallengeError for none.
+
+    One header may hold several, and says the same as that many headers (RFC 9110, sections 5.3 and 11.6.1).
+    """
+    header = ", ".join(headers)
     if len(header) > MAX_HEADER:
-        raise ChallengeError(f"a challenge of {len(header)} characters")
-    found = _SCHEME.match(header)
-    scheme = found[1].lower() if found else ""
-    if found is None or scheme not in ("basic", "digest"):
-        raise ChallengeError(f"no way to log in that is known here: {header[:40]!r}")
-    said = _parameters(found[2] or "")
-    if scheme == "basic":
-        return Challenge(scheme, said.get("realm", ""))
-    return _digest(said)
-
-
-def choose(headers: Sequence[str]) -> Challenge:
-    """The best of several challenges: Digest before Basic, SHA-256 before MD5. Raises ChallengeError for none."""
+        raise ChallengeError(f"challenges of {len(header)} characters")
     readable: list[Challenge] = []
-    refused: ChallengeError | None = None
-    for header in headers:
+    refused = ChallengeError("a password is asked for, and no way to log in is offered")
+    for scheme, said in _offers(header):
         try:
-            readable.append(read(header))
+            readable.append(_challenge(scheme, said))
         except ChallengeError as error:
             refused = error
     if not readable:
-        raise refused or ChallengeError("a password is asked for, and no way to log in is offered")
+        raise refused
     return max(readable, key=lambda each: (each.scheme == "digest", each.algorithm == "SHA-256"))
 
 
-def respond(challenge: Challenge, method: str, uri: str, username: str, password: str, cnonce: str) -> str:
-    """The value of the Authorization header."""
+def respond(
+    challenge: Challenge, method: str, uri: str, username: str, password: str, cnonce: str, count: int = 1
+) -> str:
+    """The value of the Authorization header of the request that is the ``count``-th to answer this challenge."""
     if challenge.scheme == "basic":
         return "Basic " + b64encode(f"{username}:{password}".encode()).decode()
     hashed = _hashed(challenge.algorithm)
     ha1, ha2 = hashed(f"{username}:{challenge.realm}:{password}"), hashed(f"{method}:{uri}")
     said = {"username": username, "realm": challenge.realm, "nonce": challenge.nonce, "uri": uri}
-    bare = {}
+    bare = {"algorithm": challenge.algorithm} if challenge.algorithm else {}
     if challenge.auth:
         said |= {"cnonce": cnonce}
-        bare = {"qop": "auth", "nc": "00000001"}
-        said["response"] = hashed(f"{ha1}:{challenge.nonce}:00000001:{cnonce}:auth:{ha2}")
+        bare |= {"qop": "auth", "nc": f"{count:08x}"}
+        said["response"] = hashed(f"{ha1}:{challenge.nonce}:{count:08x}:{cnonce}:auth:{ha2}")
     else:
         said["response"] = hashed(f"{ha1}:{challenge.nonce}:{ha2}")
-    bare["algorithm"] = challenge.algorithm
     if challenge.opaque is not None:
         said["opaque"] = challenge.opaque
     words = [f'{name}="{_escaped(value)}"' for name, value in said.items()]
     return "Digest " + ", ".join([*words, *(f"{name}={value}" for name, value in bare.items())])
 
 
+def _offers(header: str) -> list[tuple[str, dict[str, str]]]:
+    """Each challenge: its scheme, and its parameters by lower-case name."""
+    offers: list[tuple[str, dict[str, str]]] = []
+    for name, quoted, bare in (found.groups() for found in _PIECE.finditer(header)):
+        if quoted is None and bare is None:
+            offers.append((name.lower(), {}))
+        elif offers:
+            offers[-1][1][name.lower()] = _ESCAPED.sub(r"\1", quoted) if bare is None else bare
+    return offers
+
+
+def _challenge(scheme: str, said: Mapping[str, str]) -> Challenge:
+    if scheme == "basic":
+        return Challenge(scheme, said.get("realm", ""))
+    if scheme == "digest":
+        return _digest(said)
+    raise ChallengeError(f"no way to log in that is known here: {scheme[:40]!r}")
+
+
 def _digest(said: Mapping[str, str]) -> Challenge:
-    algorithm = said.get("algorithm", "MD5").upper()
-    if algorithm not in HASHES:
+    algorithm = said.get("algorithm", "").upper()
+    if algorithm and algorithm not in HASHES:
         raise ChallengeError(f"a digest by {algorithm[:20]!r}, which is not known here")
     if "nonce" not in said or "realm" not in said:
         raise ChallengeError("a digest challenge without realm or nonce")
@@ -97,16 +121,9 @@ def _digest(said: Mapping[str, str]) -> Challenge:
     return Challenge("digest", said["realm"], said["nonce"], said.get("opaque"), algorithm, bool(offered))
 
 
-def _parameters(text: str) -> Mapping[str, str]:
-    return {
-        name.lower(): re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL) if quoted or not bare else bare
-        for name, quoted, bare in _PARAMETER.findall(text)
-    }
-
-
 def _hashed(algorithm: str) -> Callable[[str], str]:
     """Text → its hash in hexadecimal digits."""
-    new = HASHES[algorithm]
+    new = HASHES[algorithm or "MD5"]
     return lambda text: new(text.encode(errors="replace")).hexdigest()
 
 

@@ -16,9 +16,13 @@ VERSION = "RTSP/1.0"
 MAX_HEAD = 16 << 10
 MAX_BODY = 256 << 10
 MAX_HEADERS = 100
+START_LINE_BYTES = 512
+"""A first line within so much is judged at once: what greets in another protocol may never send an empty line."""
 _FRAME = Struct(">BBH")
 _DOLLAR = 0x24
 _METHOD = re.compile(rb"[A-Z_]+ ?[!-~]*")
+_STATUS = re.compile(r"[1-9][0-9][0-9]")
+_INTERLEAVED = re.compile(r"interleaved=([0-9]{1,3})(?![0-9])")
 
 
 class RtspError(Malformed):
@@ -65,6 +69,12 @@ def encode(method: str, uri: str, cseq: int, headers: Mapping[str, str]) -> byte
     if any(not line.isprintable() for line in lines):
         raise RtspError(f"cannot be asked in RTSP: {uri[:80]!r}")
     return "\r\n".join([*lines, "", ""]).encode()
+
+
+def channel(transport: str, default: int) -> int:
+    """Where a track's packets come, by the Transport header of the answer (section 12.39): the server may choose."""
+    found = _INTERLEAVED.search(transport)
+    return int(found[1]) if found else default
 
 
 class Reader:
@@ -133,6 +143,9 @@ class Reader:
             raise RtspError(f"more than {MAX_HEAD} bytes before the end of a header")
         if not (b"RTSP/".startswith(begin) or _METHOD.fullmatch(begin)):
             raise RtspError(f"no RTSP: begins with {begin!r}")
+        line, ended, _ = self._waiting[:START_LINE_BYTES].partition(b"\n")
+        if ended:
+            _start(line.decode("utf-8", "replace").removesuffix("\r"))
 
     def _body(self, head: Response) -> Event | bool | None:
         if len(self._waiting) < self._body_bytes:
@@ -146,13 +159,18 @@ class Reader:
 def _head(text: str) -> tuple[Response, bool]:
     """The head of a message, and whether it is a request."""
     first, *lines = text.split("\r\n")
-    headers = _headers(lines)
-    words = first.split(" ", 2)
-    if words[0] == VERSION and len(words) >= 2 and len(words[1]) == 3 and words[1].isascii() and words[1].isdecimal():
-        return Response(int(words[1]), words[2].strip() if len(words) > 2 else "", headers), False
+    status, reason = _start(first)
+    return Response(status, reason, _headers(lines)), status == 0
+
+
+def _start(line: str) -> tuple[int, str]:
+    """Status and reason of a response; of a request 0 and its method."""
+    words = line.split(" ", 2)
     if len(words) == 3 and words[2] == VERSION:
-        return Response(0, words[0], headers), True
-    raise RtspError(f"no RTSP: {first[:60]!r}")
+        return 0, words[0]
+    if words[0] == VERSION and len(words) > 1 and _STATUS.fullmatch(words[1]):
+        return int(words[1]), words[2].strip() if len(words) > 2 else ""
+    raise RtspError(f"no RTSP: {line[:60]!r}")
 
 
 def _headers(lines: list[str]) -> dict[str, tuple[str, ...]]:

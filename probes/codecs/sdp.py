@@ -13,21 +13,18 @@ from probes.model import Malformed
 MAX_BYTES = 64 << 10
 MAX_LINES = 2_000
 MAX_MEDIA = 32
+_PAYLOAD = re.compile(r"[0-9]{1,3}")
 _RTPMAP = re.compile(r"rtpmap:([0-9]{1,3}) [^/\s]{1,64}/([0-9]{1,9})(?:/|\s|\Z)")
-STATIC_CLOCKS = {
-    0: 8000,
-    3: 8000,
-    4: 8000,
-    8: 8000,
-    9: 8000,
-    14: 90000,
-    18: 8000,
-    26: 90000,
-    31: 90000,
-    32: 90000,
-    33: 90000,
+DEFAULT_CLOCK_HZ = 90_000
+"""Of every static type of picture, and of MPEG audio (RFC 3551, section 6)."""
+STATIC_CLOCKS = dict.fromkeys((0, 3, 4, 5, 7, 8, 9, 12, 13, 15, 18), 8_000) | {
+    6: 16_000,
+    10: 44_100,
+    11: 44_100,
+    16: 11_025,
+    17: 22_050,
 }
-"""Clock rates of static payload types (RFC 3551, section 6)."""
+"""Clock rates of the other static payload types."""
 
 
 class SdpError(Malformed):
@@ -39,11 +36,11 @@ class Media(msgspec.Struct):
 
     kind: str
     """``audio``, ``video`` or another."""
-    payload: int
-    """The first payload type that is listed."""
+    payload: int | None
+    """The first payload type that is listed; None for what does not go over RTP."""
     control: str = ""
     """Where it is set up, relative to the whole; empty for the whole's own."""
-    clock_hz: int = 90_000
+    clock_hz: int = DEFAULT_CLOCK_HZ
 
 
 class Session(msgspec.Struct):
@@ -87,10 +84,14 @@ def _take(session: Session, line: str) -> None:
 def _media(value: str) -> Media:
     """``m=video 0 RTP/AVP 96``."""
     words = value.split()
-    if len(words) < 4 or not (words[3].isascii() and words[3].isdecimal() and len(words[3]) <= 3):
+    if len(words) < 4:
+        raise SdpError(f"no track: {value[:60]!r}")
+    if not words[2].startswith("RTP/"):
+        return Media(words[0], None)
+    if not _PAYLOAD.fullmatch(words[3]):
         raise SdpError(f"no track: {value[:60]!r}")
     payload = int(words[3])
-    return Media(words[0], payload, clock_hz=STATIC_CLOCKS.get(payload, 90_000))
+    return Media(words[0], payload, clock_hz=STATIC_CLOCKS.get(payload, DEFAULT_CLOCK_HZ))
 
 
 def _clock(media: Media, value: str) -> None:

@@ -2,16 +2,20 @@
 
 Success: the stream is live, its playlist has advanced within ``max_staleness_s``, and its newest segment is there. How
 long it has stood still is known from the probe before, which is remembered for each address and set of parameters
-(the newest 20,000); a first probe takes it from the server's own Date and Last-Modified where it gives both. A
-low-latency playlist advances by its parts. The newest segment is fetched once, when it is new; until there is another
-one its figures are left out.
+(the newest 20,000). A first probe asks the server's own clock, its Date: how long ago was Last-Modified or, where there
+is none, the end of the newest segment by EXT-X-PROGRAM-DATE-TIME (an encoder's clock that is wrong misleads that one
+probe). A low-latency playlist advances by its parts. The newest segment is fetched once, when it is new; until there is
+another one its figures are left out.
 
 Phases, those of all requests added up: ``resolve``, ``connect``, ``tls`` (https alone), ``processing``, ``transfer``.
-One connection serves them all where the server allows it. Segments may lie on another server: only http and https are
-followed, and no more redirects than ``max_redirects``.
+One connection serves them all where the server allows it. Renditions and segments may lie on any other server, as they
+do behind a CDN, private networks included: only http and https are followed, only by GET, for each no more redirects
+than ``max_redirects``; ``headers`` go to the server of the address alone, and of what comes no content is told.
 """
 
 from collections import OrderedDict
+from collections.abc import Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from time import monotonic
 from typing import Annotated, Literal
@@ -36,6 +40,9 @@ STALENESS = Figure("probe_hls_staleness_seconds", "For how long the stream has n
 SEQUENCE = Figure("probe_hls_media_sequence", "Number of the newest segment.")
 TARGET = Figure("probe_hls_target_duration_seconds", "Longest segment that the playlist promises, in seconds.")
 SEGMENTS = Figure("probe_hls_segments", "Segments in the playlist.")
+BANDWIDTH = Figure(
+    "probe_hls_bandwidth_bytes_per_second", "Peak of the chosen rendition; absent where there is no choice."
+)
 OVERLONG = Figure("probe_hls_overlong_segments", "Segments that are longer than the playlist promises.")
 SEGMENT_BYTES = Figure("probe_hls_segment_bytes", "Size of the newest segment, in bytes; absent where it is not new.")
 THROUGHPUT = Figure(
@@ -64,6 +71,8 @@ class Seen(msgspec.Struct):
     position: tuple[int, int]
     advanced_at: float
     """Monotonic; of a first sight the server's word, else that instant."""
+    said: bool
+    """Whether that is the server's word."""
     fetched: str = ""
     """The newest segment that was fetched."""
 
@@ -82,9 +91,9 @@ class Memory:
         """The stream is there now; at a first sight the playlist is ``age_s`` old by its server's word."""
         seen = self._seen.pop(key, None)
         if seen is None:
-            seen = Seen(position, now - age_s)
+            seen = Seen(position, now - age_s, said=age_s > 0.0)
         elif seen.position != position:
-            seen.position, seen.advanced_at = position, now
+            seen.position, seen.advanced_at, seen.said = position, now, False
         self._seen[key] = seen
         if len(self._seen) > self._most:
             self._seen.popitem(last=False)
@@ -101,10 +110,13 @@ async def probe(address: str, params: HlsParams, deadline: float) -> Measurement
         with Client(trace, params) as client:
             url, playlist, answer = await read(client, trace, url_of(address))
             if isinstance(playlist, Multivariant):
-                url, playlist, answer = await read(client, trace, joined(url, chosen(playlist, params).uri))
+                variant = chosen(playlist, params)
+                trace.figures[BANDWIDTH.name] = variant.bandwidth / 8
+                url, playlist, answer = await read(client, trace, joined(url, variant.uri))
             if not isinstance(playlist, Media):
                 raise Miss(Failure.PROTOCOL, "a multivariant playlist within a multivariant playlist")
-            seen = MEMORY.look((address, params), playlist.position, age_of(answer), monotonic())
+            age_s = age_of(answer.headers, playlist)
+            seen = MEMORY.look((address, params), playlist.position, age_s, monotonic())
             note(trace, playlist, seen)
             judge(playlist, seen, params)
             if params.fetch_segment:
@@ -116,10 +128,15 @@ async def probe(address: str, params: HlsParams, deadline: float) -> Measurement
 async def read(client: Client, trace: Trace, url: Url) -> tuple[Url, hls.Playlist, Answer]:
     """The playlist at an address, and where it was at last. Raises Miss, HlsError."""
     url, answer = await client.follow(url, last=False)
+    found(trace, answer, url.target)
+    return url, hls.read(answer.body), answer
+
+
+def found(trace: Trace, answer: Answer, what: str) -> None:
+    """Raise Miss unless there is what was asked for. Figure: the status."""
     trace.figures[STATUS.name] = float(answer.status)
     if answer.status // 100 != 2:
-        raise Miss(Failure.STATUS, f"status {answer.status} for {url.target}")
-    return url, hls.read(answer.body), answer
+        raise Miss(Failure.STATUS, f"status {answer.status} for {what}")
 
 
 def chosen(playlist: Multivariant, params: HlsParams) -> hls.Variant:
@@ -128,13 +145,20 @@ def chosen(playlist: Multivariant, params: HlsParams) -> hls.Variant:
     return choose(playlist.variants, key=lambda variant: variant.bandwidth)
 
 
-def age_of(answer: Answer) -> float:
+def age_of(headers: Mapping[str, str], playlist: Media) -> float:
     """How old the playlist is by its server's own clock, seconds; 0 where it does not say."""
+    now, changed = (instant(headers.get(name, "")) for name in ("date", "last-modified"))
+    if changed is None:
+        changed = playlist.newest_ends_at
+    return 0.0 if now is None or changed is None else max(0.0, now - changed)
+
+
+def instant(text: str) -> float | None:
+    """Unix time of an HTTP date (RFC 9110, section 5.6.7), which is always in UTC; None for anything else."""
     try:
-        now, changed = (parsedate_to_datetime(answer.headers[name]) for name in ("date", "last-modified"))
-        return max(0.0, (now - changed).total_seconds())
-    except (KeyError, TypeError, ValueError):
-        return 0.0
+        return parsedate_to_datetime(text).replace(tzinfo=UTC).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def note(trace: Trace, playlist: Media, seen: Seen) -> None:
@@ -160,7 +184,9 @@ def judge(playlist: Media, seen: Seen, params: HlsParams) -> None:
     most_s = params.max_staleness_s or max(STALE_AT_LEAST_S, TARGETS * playlist.target_duration_s)
     stale_s = monotonic() - seen.advanced_at
     if params.live and stale_s > most_s:
-        raise Miss(Failure.STALLED, f"has not advanced for {stale_s:.0f} s, at segment {playlist.next_sequence - 1}")
+        by = " by its server's dates" if seen.said else ""
+        newest = playlist.next_sequence - 1
+        raise Miss(Failure.STALLED, f"has not advanced for {stale_s:.0f} s{by}, at segment {newest}")
 
 
 async def fetch(client: Client, trace: Trace, url: Url, playlist: Media, seen: Seen, params: HlsParams) -> None:
@@ -171,13 +197,11 @@ async def fetch(client: Client, trace: Trace, url: Url, playlist: Media, seen: S
     name = f"{newest.uri} {newest.length} {newest.offset}"
     if name == seen.fetched:
         return
-    where, header = joined(url, newest.uri), range_of(newest)
-    before_s = trace.phases.get("transfer", 0.0) + trace.phases.get("processing", 0.0)
-    own = where.origin == url.origin
-    most = params.max_segment_bytes
-    answer = await client.ask(where, own_headers=own, headers=header, keep=False, max_body_bytes=most)
-    if answer.status // 100 != 2:
-        raise Miss(Failure.STATUS, f"status {answer.status} for the newest segment {where.target}")
+    before_s = trace.phases["transfer"] + trace.phases["processing"]
+    where, answer = await client.follow(
+        joined(url, newest.uri), headers=range_of(newest), keep=False, max_body_bytes=params.max_segment_bytes
+    )
+    found(trace, answer, f"the newest segment {where.target}")
     if not answer.body_bytes:
         raise Miss(Failure.STALLED, f"the newest segment {where.target} is empty")
     took_s = trace.phases["transfer"] + trace.phases["processing"] - before_s
@@ -206,6 +230,7 @@ KIND = Kind(
         SEQUENCE,
         TARGET,
         SEGMENTS,
+        BANDWIDTH,
         OVERLONG,
         SEGMENT_BYTES,
         THROUGHPUT,

@@ -11,12 +11,14 @@ A password is asked for by Digest or Basic; Basic is answered within TLS alone u
 """
 
 import asyncio
+import re
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from secrets import token_hex
 from time import monotonic
 from typing import Annotated, Literal
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -36,6 +38,7 @@ JUDGE_S = 0.05
 """Before the deadline, to tell a stream that does not come from an answer that does not."""
 PHASES = {"OPTIONS": "options", "DESCRIBE": "describe", "SETUP": "tracks", "PLAY": "play"}
 PLAYED = frozenset({"audio", "video"})
+ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 STATUS_CODE = Figure("probe_rtsp_status_code", "Status code of the last answer over RTSP.")
 TRACKS = Figure("probe_rtsp_tracks", "Tracks of picture and sound that the stream has.")
@@ -119,9 +122,11 @@ class Dialogue:
         self._connection = connection
         self._params, self._url = params, url
         self._reader = Reader()
-        self._events: list[Event] = []
+        self._events: deque[Event] = deque()
         self._cseq = 0
         self._challenge: Challenge | None = None
+        self._answered = 0
+        """So many requests have answered the challenge."""
         self.session = ""
         self.on_frame: Callable[[Frame], None] = lambda _frame: None
 
@@ -155,7 +160,7 @@ class Dialogue:
             event = await self._event()
             if isinstance(event, Frame):
                 self.on_frame(event)
-            elif event.cseq in (wanted, ""):
+            elif event.cseq in (wanted, "") and event.status // 100 != 1:
                 self.trace.figures[STATUS_CODE.name] = float(event.status)
                 return event
 
@@ -167,8 +172,9 @@ class Dialogue:
         if self._challenge is not None:
             params = self._params
             password = read_secret(params.password, params.password_file)
+            self._answered += 1
             said["Authorization"] = digest.respond(
-                self._challenge, method, uri, params.username, password, token_hex(16)
+                self._challenge, method, uri, params.username, password, token_hex(16), self._answered
             )
         return rtsp.encode(method, uri, self._cseq, said)
 
@@ -183,8 +189,8 @@ class Dialogue:
             data = await self._connection.receive(BULK_BYTES)
             if not data:
                 raise Miss(Failure.RESET, "closed by the other side in the middle of the dialogue")
-            self._events = self._reader.feed(data)
-        return self._events.pop(0)
+            self._events.extend(self._reader.feed(data))
+        return self._events.popleft()
 
 
 class Track(msgspec.Struct):
@@ -208,17 +214,20 @@ async def describe(dialogue: Dialogue, url: Url) -> tuple[list[Track], str]:
 
 
 def controlled(base: str, control: str) -> str:
-    """Where a track, or the whole, is controlled (RFC 2326, appendix C.1.1): ``control`` is relative to ``base``."""
+    """Where a track, or the whole, is controlled (RFC 2326, appendix C.1.1): ``control`` is relative to ``base``.
+
+    It is appended, not resolved by RFC 3986: cameras whose streams are named in the query of the URL expect that.
+    """
     if control in ("", "*"):
         return base
-    if urlsplit(control).scheme:
+    if ABSOLUTE.match(control):
         return control
-    return urljoin(base if base.endswith("/") else f"{base}/", control)
+    return base + control if base.endswith("/") or control.startswith("/") else f"{base}/{control}"
 
 
 async def play(dialogue: Dialogue, tracks: Sequence[Track], whole: str, params: RtspParams, end: float) -> None:
     """Set all up, play, count until the monotonic ``end`` at most, judge. Raises Miss."""
-    channels = {2 * number: track.reception for number, track in enumerate(tracks)}
+    channels: dict[int, Reception] = {}
     started = 0.0
 
     def count(frame: Frame) -> None:
@@ -233,17 +242,22 @@ async def play(dialogue: Dialogue, tracks: Sequence[Track], whole: str, params: 
     dialogue.on_frame = count
     for number, track in enumerate(tracks):
         transport = f"RTP/AVP/TCP;unicast;interleaved={2 * number}-{2 * number + 1}"
-        await dialogue.ask("SETUP", track.uri, Transport=transport)
+        response = await dialogue.ask("SETUP", track.uri, Transport=transport)
+        channels[rtsp.channel(response.header("transport"), 2 * number)] = track.reception
     await dialogue.ask("PLAY", whole)
     with dialogue.trace.phase("receive"), suppress(TimeoutError):
         async with asyncio.timeout_at(end):
-            while not started or monotonic() < started + params.play_s:
+            while not started:
                 count(await dialogue.listen())
-    if not started:
-        raise Miss(Failure.STALLED, "plays, and sends nothing")
-    note(dialogue.trace, tracks, monotonic() - started)
+        async with asyncio.timeout_at(min(end, started + params.play_s)):
+            while True:
+                count(await dialogue.listen())
+    took_s = monotonic() - started
     with suppress(OSError):
         await dialogue.say("TEARDOWN", whole)
+    if not started:
+        raise Miss(Failure.STALLED, "plays, and sends nothing")
+    note(dialogue.trace, tracks, took_s)
     judge(dialogue.trace, tracks, params)
 
 

@@ -45,6 +45,19 @@ def test_the_examples_of_rfc_7616(algorithm: str, response: str) -> None:
     assert 'opaque="FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS"' in told
 
 
+def test_each_answer_to_one_challenge_is_counted() -> None:
+    """RFC 7616, section 3.4: a count that does not rise is a replay."""
+    first, second = (digest.respond(digest.read(RFC_2617), "GET", "/", "u", "p", "c", count) for count in (1, 2))
+    assert "nc=00000001" in first
+    assert "nc=00000002" in second
+    assert response_of(first) != response_of(second)
+
+
+def test_an_algorithm_is_named_where_the_server_named_one() -> None:
+    assert "algorithm" not in digest.respond(digest.read(RFC_2617), "GET", "/", "u", "p", "c")
+    assert "algorithm=MD5" in digest.respond(digest.read(RFC_7616.format("MD5")), "GET", "/", "u", "p", "c")
+
+
 def test_a_server_of_rfc_2069_offers_no_quality() -> None:
     """As GStreamer's: the hash of three parts, without a nonce of ours."""
     told = digest.respond(digest.read('Digest realm="r", nonce="n"'), "DESCRIBE", "rtsp://x/", "u", "p", "unused")
@@ -68,6 +81,19 @@ def test_the_best_of_several_is_chosen() -> None:
     assert digest.choose(offers).algorithm == "SHA-256"
     assert digest.choose(offers[:3]) == Challenge("digest", "r", "n")
     assert digest.choose(offers[:2]).scheme == "basic"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        'Basic realm="other", Digest realm="r, Basic realm=x", nonce="n"',
+        'Digest realm="r, Basic realm=x", nonce="n", Basic realm="other"',
+        'Negotiate, Bearer abc==, Digest realm="r, Basic realm=x" , nonce = n, Basic realm="other"',
+    ],
+)
+def test_several_challenges_in_one_header_are_told_apart(header: str) -> None:
+    """RFC 9110, section 11.6.1: Digest is not given up for Basic, nor answered with the other's realm."""
+    assert digest.read(header) == Challenge("digest", "r, Basic realm=x", "n")
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,55 @@ def test_low_latency_advances_by_its_parts() -> None:
     assert found.last_part == Segment("filePart270.1.mp4", 0.33334, 100, 50)
 
 
+DATED = b"""#EXTM3U
+#EXT-X-TARGETDURATION:4
+#EXT-X-DISCONTINUITY-SEQUENCE:3
+#EXT-X-MEDIA-SEQUENCE:18446744073709551615
+#EXT-X-PROGRAM-DATE-TIME:2010-02-19T14:54:23.031+08:00
+#EXTINF:4.0,
+a.ts
+#EXTINF:3.5,
+b.ts
+"""
+BEGUN_AT = 1266562463.031
+"""The date there, section 4.3.2.6."""
+
+
+def test_a_date_holds_for_the_segments_behind_it() -> None:
+    """Until a discontinuity."""
+    found = hls.read(DATED + b"#EXT-X-DISCONTINUITY\n#EXTINF:4,\nc.ts\n")
+    assert isinstance(found, Media)
+    assert (found.discontinuity, found.sequence) == (3, 2**64 - 1)
+    assert [one.begins_at for one in found.segments] == [BEGUN_AT, BEGUN_AT + 4.0, None]
+    assert found.newest_ends_at is None
+
+
+def test_the_newest_end_is_that_of_the_last_part() -> None:
+    whole = hls.read(DATED)
+    parts = hls.read(DATED + b'#EXT-X-PART:DURATION=1,URI="c"\n#EXT-X-PART:DURATION=0.5,URI="c"\n')
+    assert isinstance(whole, Media)
+    assert isinstance(parts, Media)
+    assert whole.newest_ends_at == pytest.approx(BEGUN_AT + 7.5)
+    assert parts.newest_ends_at == pytest.approx(BEGUN_AT + 9.0)
+
+
+@pytest.mark.parametrize("date", [b"", b"soon", b"2010-02-19T14:54:23", b"9" * 99, b"0001-01-01T00:00:00+23:59"])
+def test_a_date_may_be_anything(date: bytes) -> None:
+    """Players do without, and so does a probe."""
+    found = hls.read(b"#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-PROGRAM-DATE-TIME:%b\n#EXTINF:4,\na.ts\n" % date)
+    assert isinstance(found, Media)
+    assert (found.newest_ends_at or 0.0) <= 0.0
+
+
+def test_a_part_goes_on_where_the_one_before_ended() -> None:
+    part = b'#EXT-X-PART:DURATION=1,URI="a.mp4",BYTERANGE="%b"\n'
+    head = b"#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-PART-INF:PART-TARGET=1.004\n"
+    found = hls.read(head + part % b"100@20" + part % b"30")
+    assert isinstance(found, Media)
+    assert found.part_target_s == 1.004
+    assert found.last_part == Segment("a.mp4", 1.0, 30, 120)
+
+
 def test_a_recording_has_an_end() -> None:
     found = hls.read(LIVE + b"#EXT-X-ENDLIST\r\n")
     assert isinstance(found, Media)
@@ -99,6 +148,9 @@ def test_a_byte_range_goes_on_where_the_one_before_ended() -> None:
         (b"#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXT-X-PART:DURATION=1,URI=bare\n", "no quoted text"),
         (b"#EXTM3U\n" + b"#\n" * (hls.MAX_LINES + 1), "lines"),
         (b"#EXTM3U\n" + b" " * hls.MAX_BYTES, "bytes"),
+        (b"#EXTM3U\n#EXT-X-PART:" + b"A" * hls.MAX_LINE, "a line of"),
+        (b'#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXT-X-PART:DURATION=1,URI="a",BYTERANGE="5"\n', "begins nowhere"),
+        (b"#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXT-X-DISCONTINUITY-SEQUENCE:x\n", "no whole number"),
         (b"#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\n" + b"a" * 5000, "characters"),
     ],
 )

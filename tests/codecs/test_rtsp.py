@@ -56,6 +56,7 @@ def test_headers_may_be_repeated_and_folded() -> None:
 @pytest.mark.parametrize(
     "data",
     [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"SSH-2.0-x\r\n\r\n", b"220 smtp\r\n\r\n", b"\x16\x03\x01\x00\xff",
+     b"SSH-2.0-x\r\n", b"HTTP/1.1 200 OK\r\nContent-Le", b"RTSP/2.0 505 No\r\n",  # told by their first line
      b"RTSP/1.0 abc\r\n\r\n", b"RTSP/1.0 200 OK\r\nnonsense\r\n\r\n", b"RTSP/1.0 200 OK\r\nContent-Length: x\r\n\r\n",
      b"RTSP/1.0 200 OK\r\nContent-Length: 99999999\r\n\r\n", b"RTSP/1.0 200 OK\r\n" + b"A: b\r\n" * 200 + b"\r\n",
      b"RTSP/1.0 200 OK\r\n" + b"A" * rtsp.MAX_HEAD],
@@ -63,6 +64,20 @@ def test_headers_may_be_repeated_and_folded() -> None:
 def test_what_is_no_rtsp_is_refused(data: bytes) -> None:
     with pytest.raises(RtspError):
         whole(data)
+
+
+@pytest.mark.parametrize(
+    ("transport", "channel"),
+    [
+        ("RTP/AVP/TCP;unicast;interleaved=4-5;ssrc=1A2B", 4),
+        ("RTP/AVP/TCP;interleaved=0", 0),
+        ("RTP/AVP/TCP", 2),
+        ("interleaved=9999", 2),
+        ("", 2),
+    ],
+)
+def test_the_server_may_choose_a_tracks_channel(transport: str, channel: int) -> None:
+    assert rtsp.channel(transport, 2) == channel
 
 
 @given(st.binary(max_size=200), st.integers(0, 200))

@@ -33,6 +33,18 @@ def test_a_cameras_tracks() -> None:
     ]
 
 
+def test_what_does_not_go_over_rtp_has_no_payload_type() -> None:
+    """RFC 8866, section 5.14: its formats are names."""
+    session = sdp.read(b"v=0\r\nm=video 0 RTP/AVP 26\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n")
+    assert [(media.kind, media.payload) for media in session.media] == [("video", 26), ("application", None)]
+
+
+@pytest.mark.parametrize(("payload", "clock_hz"), [(0, 8_000), (11, 44_100), (14, 90_000), (26, 90_000), (33, 90_000)])
+def test_static_payload_types_have_their_clocks(payload: int, clock_hz: int) -> None:
+    """RFC 3551, section 6."""
+    assert sdp.read(b"v=0\nm=audio 0 RTP/AVP %d\n" % payload).media[0].clock_hz == clock_hz
+
+
 @pytest.mark.parametrize(
     "data",
     [b"", b"<html>", b"v=0\nm=video", b"v=0\nm=video 0 RTP/AVP x", b"v=0\n" * 3000, b"v=0\n" + b"m=a 0 b 1\n" * 40,

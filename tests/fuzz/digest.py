@@ -9,6 +9,7 @@ SEEDS = (
     b'Digest realm="x\\"y", nonce="7ypf/xlj9XXw", algorithm=SHA-256, qop="auth"',
     b'Digest realm="GStreamer RTSP Server", nonce="0b1c2d3e4f"',
     b'Basic realm="WallyWorld"',
+    b'Negotiate, Digest realm="a, b", nonce = n, qop="auth", Basic realm="c"',
 )
 
 

@@ -39,11 +39,21 @@ all.ts
 all.ts
 #EXT-X-ENDLIST
 """
-SEEDS = (LIVE, CHOICE, LOW_LATENCY, RECORDED)
+DATED = b"""#EXTM3U
+#EXT-X-TARGETDURATION:4
+#EXT-X-DISCONTINUITY-SEQUENCE:3
+#EXT-X-PROGRAM-DATE-TIME:2010-02-19T14:54:23.031+08:00
+#EXTINF:4.0,
+a.ts
+#EXT-X-DISCONTINUITY
+#EXT-X-PART:DURATION=0.5,URI="b.mp4",BYTERANGE="100@0"
+#EXT-X-PART:DURATION=0.5,URI="b.mp4",BYTERANGE="100"
+"""
+SEEDS = (LIVE, CHOICE, LOW_LATENCY, RECORDED, DATED)
 
 
 def feed(data: bytes) -> None:
     """As the body of an answer."""
     playlist = hls.read(data)
     if isinstance(playlist, hls.Media):
-        _ = playlist.position
+        _ = playlist.position, playlist.newest_ends_at

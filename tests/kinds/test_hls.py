@@ -2,8 +2,11 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable
+from datetime import UTC, datetime
 from email.utils import formatdate
+from pathlib import Path
 from time import monotonic, time
 
 import pytest
@@ -13,6 +16,8 @@ from probes.kinds.hls import KIND, HlsParams, Memory
 from probes.model import Failure, Measurement
 
 Serve = Callable[..., int]
+Tls = Callable[[int], ssl.SSLContext]
+Certificate = Callable[[int], tuple[Path, Path]]
 Pages = dict[str, bytes]
 BOUND_S = 5.0
 MASTER = b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=900\nhigh/live.m3u8\n#EXT-X-STREAM-INF:BANDWIDTH=100\nlow/live.m3u8\n"
@@ -41,6 +46,10 @@ class Site:
     def __init__(self, pages: Pages, headers: str = "") -> None:
         self.pages, self.headers = pages, headers
         self.asked: list[str] = []
+        self.moved: dict[str, str] = {}
+        """Where else a path is."""
+        self.told: set[str] = set()
+        """Paths that were asked for with a secret."""
         self.connections = 0
 
     def __call__(self, sock: socket.socket) -> None:
@@ -57,10 +66,17 @@ class Site:
             self.asked.append(
                 path + (" " + request.decode().split("Range: ")[1].splitlines()[0] if b"Range" in request else "")
             )
-            body = self.pages.get(path)
-            status = "200 OK" if body is not None else "404 Not Found"
-            head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body or b'')}\r\n{self.headers}\r\n"
-            sock.sendall(head.encode() + (body or b""))
+            if b"X-Key" in request:
+                self.told.add(path)
+            sock.sendall(self.answer(path))
+
+    def answer(self, path: str) -> bytes:
+        """What there is under a path."""
+        body = self.pages.get(path)
+        status = "200 OK" if body is not None else "404 Not Found"
+        if path in self.moved:
+            status = f"302 Found\r\nLocation: {self.moved[path]}"
+        return f"HTTP/1.1 {status}\r\nContent-Length: {len(body or b'')}\r\n{self.headers}\r\n".encode() + (body or b"")
 
 
 async def test_a_live_stream_succeeds_and_its_newest_segment_is_measured(serve: Serve) -> None:
@@ -83,6 +99,38 @@ async def test_a_variant_is_chosen_by_its_bandwidth(serve: Serve, variant: str, 
     found = await ask(f"http://127.0.0.1:{serve(site)}/m.m3u8", HlsParams(variant=variant))  # type: ignore[arg-type]
     assert found.success, found
     assert path in site.asked
+    promised = {"lowest": 100, "highest": 900}[variant] / 8
+    assert dict(found.figures)["probe_hls_bandwidth_bytes_per_second"] == promised
+
+
+async def test_a_secret_stays_with_the_server_of_the_address(serve: Serve) -> None:
+    """Whatever its playlist, or a redirect of that, points to."""
+    other = Site({"/live.m3u8": playlist(1, "1.ts"), "/1.ts": b"x"})
+    away = f"http://127.0.0.1:{serve(other)}/live.m3u8"
+    home = Site({"/m.m3u8": f"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n{away}\n".encode()})
+    home.moved["/moved.m3u8"] = away
+    port = serve(home)
+    params = HlsParams(headers=("X-Key: made-up",))
+    for path in ("/m.m3u8", "/moved.m3u8"):
+        found = await ask(f"http://127.0.0.1:{port}{path}", params)
+        assert found.success, found
+    assert home.told == {"/m.m3u8", "/moved.m3u8"}
+    assert set(other.asked) == {"/live.m3u8", "/1.ts"}
+    assert not other.told
+
+
+async def test_a_segment_is_followed_to_where_it_was_moved(serve: Serve) -> None:
+    """With its range; round and round no more often than max_redirects."""
+    more = "#EXTINF:2,\n#EXT-X-BYTERANGE:100@20\nall.ts\n"
+    site = Site({"/live.m3u8": playlist(1, more=more), "/cdn/all.ts": b"x" * 100})
+    site.moved["/all.ts"] = "/cdn/all.ts"
+    address = f"http://127.0.0.1:{serve(site)}/live.m3u8"
+    assert (await ask(address)).success
+    assert site.asked[-2:] == ["/all.ts bytes=20-119", "/cdn/all.ts bytes=20-119"]
+    site.moved["/cdn/all.ts"] = "/all.ts"
+    found = await ask(address, HlsParams(max_redirects=3))
+    assert found.failure is Failure.STATUS
+    assert "more than 3 redirects" in found.detail
 
 
 async def test_a_segment_is_fetched_once(serve: Serve) -> None:
@@ -115,7 +163,65 @@ async def test_the_first_probe_believes_the_servers_own_clock(serve: Serve) -> N
     headers = f"Date: {formatdate(now, usegmt=True)}\r\nLast-Modified: {formatdate(now - 3600, usegmt=True)}\r\n"
     found = await ask(f"http://127.0.0.1:{serve(Site({'/l.m3u8': playlist(1, '1.ts')}, headers))}/l.m3u8")
     assert found.failure is Failure.STALLED
+    assert "by its server's dates" in found.detail
     assert dict(found.figures)["probe_hls_staleness_seconds"] == pytest.approx(3600, abs=10)
+
+
+async def test_the_first_probe_believes_the_playlists_dates_where_the_server_has_none(serve: Serve) -> None:
+    now = time() - 10_000
+    begun = datetime.fromtimestamp(now - 3600 - 2, UTC).isoformat()
+    body = playlist(1).replace(b"#EXT-X-MEDIA", f"#EXT-X-PROGRAM-DATE-TIME:{begun}\n#EXT-X-MEDIA".encode())
+    site = Site({"/l.m3u8": body + b"#EXTINF:2,\n1.ts\n", "/1.ts": b"x"}, f"Date: {formatdate(now, usegmt=True)}\r\n")
+    address = f"http://127.0.0.1:{serve(site)}/l.m3u8"
+    found = await ask(address)
+    assert found.failure is Failure.STALLED
+    assert dict(found.figures)["probe_hls_staleness_seconds"] == pytest.approx(3600, abs=10)
+    site.pages["/l.m3u8"] = playlist(2, "1.ts")
+    assert (await ask(address)).success, "what is seen to advance outweighs any date"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    ["Mon, 01 Jan 9999999999999 00:00:00 GMT", "Mon, 99999999999999999999 Jan 2020 00:00:00 GMT", "1" * 5000, ","],
+)
+async def test_a_date_of_a_server_may_be_anything(serve: Serve, changed: str) -> None:
+    headers = f"Date: {formatdate(usegmt=True)}\r\nLast-Modified: {changed}\r\n"
+    site = Site({"/l.m3u8": playlist(1, "1.ts"), "/1.ts": b"x"}, headers)
+    assert (await ask(f"http://127.0.0.1:{serve(site)}/l.m3u8")).success
+
+
+async def test_over_ipv6_and_tls(serve: Serve, tls: Tls, certificate: Certificate) -> None:
+    """Playlist and segment; the certificate tells when it runs out."""
+    site = Site({"/l.m3u8": playlist(1, "1.ts"), "/1.ts": b"x"})
+    port = serve(site, host="::1", tls=tls(30))
+    found = await ask(f"https://[::1]:{port}/l.m3u8", HlsParams(ca_file=str(certificate(30)[0])))
+    assert found.success, found
+    assert dict(found.figures)["probe_ip_protocol"] == 6.0
+    assert dict(found.figures)["probe_ssl_earliest_cert_expiry"] > time()
+
+
+async def test_an_expired_certificate_is_not_accepted(serve: Serve, tls: Tls, certificate: Certificate) -> None:
+    port = serve(Site({}), tls=tls(-1))
+    found = await ask(f"https://127.0.0.1:{port}/l.m3u8", HlsParams(ca_file=str(certificate(-1)[0])))
+    assert (found.failure, found.detail) == (Failure.TLS, "certificate not accepted: certificate has expired")
+
+
+@pytest.mark.parametrize("path", ["/live.m3u8", "/1.ts"])
+async def test_what_never_ends_is_not_read_on(serve: Serve, path: str) -> None:
+    """A playlist or a segment without an announced length."""
+    site = Site({"/live.m3u8": playlist(1, "1.ts")})
+
+    def endless(sock: socket.socket) -> None:
+        while (asked := sock.recv(4096).split()[1].decode()) != path:
+            sock.sendall(site.answer(asked))
+        sock.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while True:
+            sock.sendall(b"8\r\n#EXTM3U\n\r\n" * 1000)
+
+    params = HlsParams(max_body_bytes=200_000, max_segment_bytes=300_000)
+    found = await ask(f"http://127.0.0.1:{serve(endless)}/live.m3u8", params)
+    assert found.failure is Failure.STATUS
+    assert "body bigger than" in found.detail
 
 
 async def test_low_latency_advances_by_parts_alone(serve: Serve) -> None:

@@ -7,6 +7,7 @@ import struct
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from itertools import chain, repeat
 from pathlib import Path
 from threading import Event
@@ -76,9 +77,10 @@ class Peer:
         self.sock.sendall(rtmp.write(5, message[0], message[1], stream_id))
 
     def hold(self) -> None:
-        """Wait until the probe is done."""
-        while self.sock.recv(4096):
-            pass
+        """Wait until the probe is done; it hangs up with a reset when it has not read everything."""
+        with suppress(ConnectionError):
+            while self.sock.recv(4096):
+                pass
 
     def _exactly(self, count: int) -> bytes:
         data = b""

@@ -1,5 +1,7 @@
 """RTSP servers that behave as badly as a test wants; the real one is GStreamer's."""
 
+import asyncio
+import os
 import socket
 import ssl
 import struct
@@ -28,6 +30,14 @@ async def ask(address: str, params: RtspParams | None = None, timeout_s: float =
     return await KIND.bind(params or RtspParams()).run(address, monotonic() + timeout_s)
 
 
+def soon(so: Callable[[], bool]) -> bool:
+    """Whether it becomes so, in the threads of the servers, within the bound."""
+    until = monotonic() + BOUND_S
+    while not so() and monotonic() < until:
+        sleep(0.01)
+    return so()
+
+
 def frame(channel: int, sequence: int) -> bytes:
     packet = struct.pack(">BBHII", 0x80, 96, sequence, sequence * 1800, 7) + b"x" * 100
     return struct.pack(">BBH", 0x24, channel, len(packet)) + packet
@@ -37,9 +47,17 @@ class Camera:
     """Answers as a camera does; a test spoils what it wants."""
 
     def __init__(
-        self, *, channels: tuple[int, ...] = (0, 2), lose: int = 0, sdp: bytes = SDP, between: bytes = b""
+        self,
+        *,
+        channels: tuple[int, ...] = (0, 2),
+        lose: int = 0,
+        sdp: bytes = SDP,
+        between: bytes = b"",
+        headers: str = "",
+        packets: int = 100,
     ) -> None:
         self.channels, self.lose, self.sdp, self.between = channels, lose, sdp, between
+        self.headers, self.packets = headers, packets
         self.asked: list[str] = []
         self.requests: list[str] = []
 
@@ -62,13 +80,13 @@ class Camera:
         self.asked.append(f"{method} {uri}")
         self.requests.append(request)
         body = self.sdp if method == "DESCRIBE" else b""
-        head = f"RTSP/1.0 200 OK\r\nCSeq: {cseq}\r\nSession: 77;timeout=60\r\nContent-Length: {len(body)}\r\n\r\n"
-        sock.sendall(head.encode() + body)
+        told = f"CSeq: {cseq}\r\nSession: 77;timeout=60\r\n{self.headers}Content-Length: {len(body)}\r\n\r\n"
+        sock.sendall(f"RTSP/1.0 200 OK\r\n{told}".encode() + body)
         return method
 
     def play(self, sock: socket.socket) -> None:
         """Packets each 10 ms, of each channel."""
-        for number in range(100):
+        for number in range(self.packets):
             for channel in self.channels:
                 if not self.lose or number % self.lose:
                     sock.sendall(frame(channel, number) + self.between)
@@ -124,6 +142,81 @@ async def test_what_is_wrong_with_a_stream_is_told(serve: Serve, camera: Camera,
     found = await ask(f"rtsp://127.0.0.1:{serve(camera)}/live", PLAY, timeout_s=1.5)
     assert (found.success, found.failure) == (False, failure), found
     assert detail in found.detail
+
+
+@pytest.mark.parametrize("spoilt", ["a=control:rtsp://[::1", "a=control:\\\0[", "a=control:\ufffd://"])
+async def test_an_address_of_a_track_that_is_none_lets_nothing_out(serve: Serve, spoilt: str) -> None:
+    """Whatever a server makes of its tracks' addresses: it is asked there, or that cannot be asked."""
+    camera = Camera(channels=(), sdp=f"v=0\nm=video 0 RTP/AVP 96\n{spoilt}\n".encode())
+    found = await ask(f"rtsp://127.0.0.1:{serve(camera)}/", PLAY, timeout_s=0.5)
+    assert found.failure in {Failure.STALLED, Failure.PROTOCOL}, found
+    base = Camera(channels=(), headers="Content-Base: rtsp://[x/\r\n")
+    assert (await ask(f"rtsp://127.0.0.1:{serve(base)}/", PLAY, timeout_s=0.5)).failure is Failure.STALLED
+
+
+async def test_packets_are_counted_on_the_channel_that_the_server_chose(serve: Serve) -> None:
+    sdp = b"v=0\nm=video 0 RTP/AVP 96\na=control:t\n"
+    chosen = Camera(channels=(6,), sdp=sdp, headers="Transport: RTP/AVP/TCP;unicast;interleaved=6-7\r\n")
+    found = await ask(f"rtsp://127.0.0.1:{serve(chosen)}/", PLAY)
+    assert found.success, found
+
+
+async def test_a_stream_that_ends_does_not_hold_the_probe_until_its_deadline(serve: Serve) -> None:
+    """Three packets of each track, and then none."""
+    found = await ask(f"rtsp://127.0.0.1:{serve(Camera(packets=3))}/", PLAY, timeout_s=60.0)
+    assert dict(found.figures)["probe_rtsp_packets"] == 6
+    assert found.duration_s < 30.0
+
+
+async def test_the_session_is_torn_down_also_where_nothing_came(serve: Serve) -> None:
+    camera = Camera(channels=())
+    assert (await ask(f"rtsp://127.0.0.1:{serve(camera)}/", PLAY, timeout_s=0.5)).failure is Failure.STALLED
+    assert soon(lambda: camera.asked[-1].startswith("TEARDOWN "))
+
+
+async def test_a_server_that_closes_its_half_while_it_plays_has_cut_it(serve: Serve) -> None:
+    class Leaving(Camera):
+        def play(self, sock: socket.socket) -> None:
+            super().play(sock)
+            sock.shutdown(socket.SHUT_WR)
+
+    found = await ask(f"rtsp://127.0.0.1:{serve(Leaving(packets=2))}/", RtspParams(ask="play", play_s=3.0))
+    assert found.failure is Failure.RESET, found
+
+
+async def test_packets_without_end_before_an_answer_do_not_hold_the_loop(serve: Serve) -> None:
+    """The deadline ends it, however fast they come."""
+
+    def flood(sock: socket.socket) -> None:
+        while True:
+            sock.sendall(b"$\0\0\0" * 4096)
+
+    begun = monotonic()
+    assert (await ask(f"rtsp://127.0.0.1:{serve(flood)}/", timeout_s=0.3)).failure is Failure.TIMEOUT
+    assert monotonic() - begun < BOUND_S
+
+
+async def test_to_go_on_is_no_answer(serve: Serve) -> None:
+    """RFC 2326, section 11.1: 100 comes before it."""
+
+    def provisional(sock: socket.socket) -> None:
+        sock.recv(4096)
+        sock.sendall(b"RTSP/1.0 100 Continue\r\nCSeq: 1\r\n\r\nRTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n")
+        sock.recv(1)
+
+    assert (await ask(f"rtsp://127.0.0.1:{serve(provisional)}/", RtspParams(ask="options"))).success
+
+
+async def test_a_cancelled_probe_leaves_no_socket_open(serve: Serve) -> None:
+    port = serve(Camera(channels=()))
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - names only
+    task = asyncio.create_task(ask(f"rtsp://127.0.0.1:{port}/", PLAY))
+    await asyncio.sleep(0.1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    # The server's end is in this process too, and its thread closes it a little later.
+    assert soon(lambda: len(os.listdir("/proc/self/fd")) == before)  # noqa: PTH208
 
 
 def challenge(sock: socket.socket) -> None:
@@ -185,10 +278,16 @@ async def test_refused_silent_cut_and_something_else(serve: Serve, closed_port: 
         sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         sock.recv(1)
 
+    def shell(sock: socket.socket) -> None:
+        sock.sendall(b"SSH-2.0-OpenSSH\r\n")
+        sock.recv(4096)
+        sock.recv(1)
+
     assert (await ask(f"rtsp://127.0.0.1:{closed_port}/")).failure is Failure.REFUSED
     assert (await ask(f"rtsp://127.0.0.1:{silent_port}/", timeout_s=0.3)).failure is Failure.TIMEOUT
     assert (await ask(f"rtsp://127.0.0.1:{serve(cut)}/")).failure is Failure.RESET
     assert (await ask(f"rtsp://127.0.0.1:{serve(web)}/")).failure is Failure.PROTOCOL
+    assert (await ask(f"rtsp://127.0.0.1:{serve(shell)}/")).failure is Failure.PROTOCOL
 
 
 async def test_an_answer_that_drips_ends_at_the_deadline(serve: Serve) -> None:
@@ -227,6 +326,10 @@ async def test_an_address_that_is_none_is_told(address: str, detail: str) -> Non
         ("rtsp://x/live", "track=1", "rtsp://x/live/track=1"),
         ("rtsp://x/live/", "track=1", "rtsp://x/live/track=1"),
         ("rtsp://x/live", "rtsp://y/1", "rtsp://y/1"),
+        ("rtsp://x/live", "/track=1", "rtsp://x/live/track=1"),
+        ("rtsps://x/live", "track=1", "rtsps://x/live/track=1"),
+        ("rtsp://x/cam?channel=1&subtype=0", "trackID=0", "rtsp://x/cam?channel=1&subtype=0/trackID=0"),
+        ("rtsp://[x/", "rtsp://[y", "rtsp://[y"),
     ],
 )
 def test_where_a_track_is_controlled(base: str, control: str, uri: str) -> None:

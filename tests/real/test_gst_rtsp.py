@@ -70,6 +70,14 @@ async def test_a_camera_is_described_and_played(start: Start) -> None:
     assert (missing.failure, dict(missing.figures)["probe_rtsp_status_code"]) == (Failure.STATUS, 404)
 
 
+async def test_a_still_picture_without_sound_is_one_track_that_comes(start: Start) -> None:
+    """Packets tell nothing of what is in them: that is for kind media."""
+    port = start("--pattern", "black", "--frozen", "--audio", "none")
+    found = await ask(f"rtsp://127.0.0.1:{port}/live", PLAY)
+    assert found.success, found
+    assert dict(found.figures)["probe_rtsp_tracks"] == 1
+
+
 @pytest.mark.parametrize("basic", [False, True])
 async def test_a_password_is_asked_for_and_told(start: Start, basic: bool, tmp_path: Path) -> None:  # noqa: FBT001
     """By digest, and readable where that is allowed; from a file as well."""
