@@ -3,14 +3,15 @@
 Success: the stream is live, its playlist has advanced within ``max_staleness_s``, and its newest segment is there. How
 long it has stood still is known from the probe before, which is remembered for each address and set of parameters
 (the newest 20,000). A first probe asks the server's own clock, its Date: how long ago was Last-Modified or, where there
-is none, the end of the newest segment by EXT-X-PROGRAM-DATE-TIME (an encoder's clock that is wrong misleads that one
-probe). A low-latency playlist advances by its parts. The newest segment is fetched once, when it is new; until there is
-another one its figures are left out.
+is none, the end of the newest segment by EXT-X-PROGRAM-DATE-TIME (an encoder's clock that is wrong misleads until the
+stream is seen to advance). A low-latency playlist advances by its parts. The newest segment is fetched once, when it is
+new; until there is another one its figures are left out.
 
 Phases, those of all requests added up: ``resolve``, ``connect``, ``tls`` (https alone), ``processing``, ``transfer``.
 One connection serves them all where the server allows it. Renditions and segments may lie on any other server, as they
 do behind a CDN, private networks included: only http and https are followed, only by GET, for each no more redirects
-than ``max_redirects``; ``headers`` go to the server of the address alone, and of what comes no content is told.
+than ``max_redirects``; ``headers`` go to the server of the address alone, and what is no playlist is quoted no further
+than 80 characters.
 """
 
 from collections import OrderedDict
