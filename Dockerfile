@@ -5,9 +5,10 @@ FROM python:3.11.13-slim-bookworm AS build
 COPY --from=uv /uv /usr/local/bin/uv
 ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=/opt/diemcau
 WORKDIR /src
-# The dependencies of the lock file first: they change less often than we do.
+# The dependencies of the lock file first: they change less often than we do. EXTRA=media adds those of the media kind.
+ARG EXTRA=""
 COPY pyproject.toml uv.lock ./
-RUN uv sync --frozen --no-dev --no-install-project
+RUN uv sync --frozen --no-dev --no-install-project ${EXTRA:+--extra=$EXTRA}
 COPY README.md LICENSE ./
 COPY probes probes
 COPY monitor monitor

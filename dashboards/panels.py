@@ -49,6 +49,13 @@ STATES = {
     "unknown": ("Không rõ", IDLE),
 }
 
+LAYERS = {
+    "reachable": "Đường truyền",
+    "signalling": "Báo hiệu",
+    "media": "Hình và tiếng",
+    "joined": "Vào phòng họp",
+}
+
 Steps = Mapping[float | None, str]
 """Colour from a value upwards; None is from minus infinity."""
 

@@ -1,5 +1,7 @@
 """*Tổng quan*: the wall of the technical team. How many are ready, who is missing, and is it us?"""
 
+from collections.abc import Mapping
+
 from grafana_foundation_sdk.builders import timeseries
 from grafana_foundation_sdk.builders.dashboard import Dashboard, Row
 
@@ -8,6 +10,7 @@ from dashboards.panels import (
     CALM,
     GOOD,
     IDLE,
+    LAYERS,
     STATES,
     TIERS,
     WARN,
@@ -28,6 +31,14 @@ READY_RATIO: Steps = {None: BAD, 0.9: WARN, 0.98: GOOD}
 DISTRICT_NAMES = 'max by (district, district_name) (point_info{district!=""})'
 LOST_BY_DISTRICT = f'diemcau_points{{state="down"}} * on (district) group_left (district_name) {DISTRICT_NAMES}'
 
+PLACES = 'max by (instance, district_name) (point_info{district!=""})'
+BY_DISTRICT = f"on (instance) group_left (district_name) {PLACES}"
+BROKEN = "diemcau_point_layer_up == 0"
+LINE_UP = 'max by (instance) (diemcau_point_layer_up{layer="reachable"}) == 1'
+MUTE = f'max by (instance) (diemcau_point_layer_up{{layer!="reachable"}} == 0) and on (instance) {LINE_UP}'
+"""Points whose line is sound and which have no signalling, no picture, or are not in the room."""
+ON_BATTERY = "max by (instance) (diemcau_point_on_battery)"
+
 LOSS_BANDS = {
     "không mất gói": ("probe_loss_ratio == 0", CALM),
     "đến 5 %": ("probe_loss_ratio > 0 and probe_loss_ratio <= 0.05", GOOD),
@@ -35,6 +46,14 @@ LOSS_BANDS = {
     "trên 20 %": ("probe_loss_ratio > 0.2 and probe_loss_ratio < 1", BAD),
 }
 """A check that is down has a ratio of 1 and is kept out: it says nothing of the quality of lines."""
+
+MOS_BANDS = {
+    "rất tốt (từ 4,3)": ("diemcau_point_mos >= 4.3", CALM),
+    "tốt (4,0–4,3)": ("diemcau_point_mos >= 4 and diemcau_point_mos < 4.3", GOOD),
+    "trung bình (3,6–4,0)": ("diemcau_point_mos >= 3.6 and diemcau_point_mos < 4", WARN),
+    "kém (dưới 3,6)": ("diemcau_point_mos < 3.6", BAD),
+}
+"""ITU-T G.107, annex B; words as on the page of a point."""
 
 
 def dashboard() -> Dashboard:
@@ -49,7 +68,7 @@ def dashboard() -> Dashboard:
         .refresh("5s")
         .readonly()
     )
-    for add in (_figures, _places, _course, _quality, _ourselves):
+    for add in (_figures, _places, _course, _beyond_the_line, _broken_places, _quality, _ourselves):
         built = add(built)
     return built
 
@@ -156,6 +175,89 @@ def _course(built: Dashboard) -> Dashboard:
     )
 
 
+def _beyond_the_line(built: Dashboard) -> Dashboard:
+    built = built.with_row(Row("Tín hiệu, nguồn điện, dịch vụ chung"))
+    panels = (
+        figure(
+            "Thông mạng, mất tín hiệu",
+            f"count({MUTE}) or vector(0)",
+            about="Điểm cầu có đường truyền tốt nhưng hỏng báo hiệu, hình, tiếng, hoặc chưa vào phòng họp.",
+            steps=LOST,
+        ),
+        figure(
+            "Đang chạy ắc quy",
+            f"sum({ON_BATTERY})",
+            about="Điểm cầu mất điện lưới, theo bộ lưu điện hoặc máy tính tại chỗ; gạch ngang: chưa nơi nào cho biết.",
+            steps=LOST,
+        ),
+        figure(
+            "Ắc quy cạn sớm nhất",
+            "min(diemcau_point_battery_left_seconds and on (instance) diemcau_point_on_battery == 1)",
+            about="Thời gian còn lại của ắc quy yếu nhất trong các điểm cầu đang mất điện lưới.",
+            unit="dtdurations",
+            steps={None: BAD, 900: WARN, 3600: CALM},
+        ),
+        figure(
+            "Trang điểm cầu đang mở",
+            "sum(diemcau_pages_open)",
+            about="Số trang /p/… đang mở trên máy tính, điện thoại tại điểm cầu; kể cả trang vừa mất liên lạc.",
+            steps={None: CALM},
+        ),
+        figure(
+            "Điểm MOS trung vị",
+            "quantile(0.5, diemcau_point_mos)",
+            about="Chất lượng đàm thoại theo ITU-T G.107, từ 1 đến 4,5: nửa số điểm cầu tốt hơn mức này.",
+            steps={None: BAD, 3.6: WARN, 4: GOOD},
+        ).decimals(1),
+        figure(
+            "Điểm cầu MOS dưới 3,6",
+            "count(diemcau_point_mos < 3.6) or vector(0)",
+            about="Điểm cầu mà nhiều người nghe sẽ không hài lòng.",
+            steps=LOST,
+        ),
+        figure(
+            "Dịch vụ chung không hoạt động",
+            'count(probe_success{instance=~"service:.+"} == 0) or vector(0)',
+            about="Nền tảng họp, luồng phát: mọi điểm cầu đều dùng. Khai báo ở services của checks.yaml.",
+            steps={None: GOOD, 1: BAD},
+        ),
+        figure(
+            "Chứng thư sắp hết hạn",
+            "count(probe_ssl_earliest_cert_expiry - time() < 14 * 86400) or vector(0)",
+            about="Số chứng thư TLS còn dưới 14 ngày; cảnh báo CertificateExpiresSoon nêu rõ nơi nào.",
+            steps={None: GOOD, 1: WARN},
+        ),
+    )
+    for panel in panels:
+        built = built.with_panel(panel)
+    return built
+
+
+def _broken_places(built: Dashboard) -> Dashboard:
+    broken = bars(
+        "Lớp bị hỏng",
+        f"count by (layer) ({BROKEN})",
+        "{{layer}}",
+        about="Số điểm cầu có từng lớp bị hỏng; mất đường truyền thì các lớp sau cũng mất.",
+        steps=LOST,
+    )
+    mute = bars(
+        "Huyện thông mạng, mất tín hiệu nhiều nhất",
+        f"topk(10, count by (district_name) (({MUTE}) * {BY_DISTRICT}))",
+        "{{district_name}}",
+        about="Mười huyện có nhiều điểm cầu thông mạng nhưng hỏng báo hiệu, hình, tiếng, hoặc chưa vào phòng họp.",
+        steps=LOST,
+    )
+    dark = bars(
+        "Huyện chạy ắc quy nhiều nhất",
+        f"topk(10, count by (district_name) (({ON_BATTERY} == 1) * {BY_DISTRICT}))",
+        "{{district_name}}",
+        about="Mười huyện có nhiều điểm cầu đang mất điện lưới nhất.",
+        steps=LOST,
+    )
+    return built.with_panel(named(broken, LAYERS)).with_panel(mute).with_panel(dark)
+
+
 def _quality(built: Dashboard) -> Dashboard:
     quantiles = {"trung vị": 0.5, "90 %": 0.9, "99 %": 0.99}
     rtt = lines(
@@ -163,17 +265,27 @@ def _quality(built: Dashboard) -> Dashboard:
         {legend: f"quantile({share}, probe_rtt_seconds)" for legend, share in quantiles.items()},
         about="Phân bố trên các phép đo: nửa số đường truyền nhanh hơn trung vị, chín phần mười nhanh hơn mức 90 %.",
         unit="s",
+        span=8,
     )
-    bands = {legend: f"count({band}) or vector(0)" for legend, (band, _) in LOSS_BANDS.items()}
-    loss = lines(
+    loss = _banded(
         "Tỷ lệ mất gói",
-        bands,
+        LOSS_BANDS,
         about="Số phép đo theo tỷ lệ mất gói trong khoảng hai phút; không tính điểm đã mất kết nối.",
     )
-    built = built.with_row(Row("Chất lượng đường truyền"))
-    return built.with_panel(rtt).with_panel(
-        coloured(stacked(loss), {legend: colour for legend, (_, colour) in LOSS_BANDS.items()})
+    mos = _banded(
+        "Chất lượng đàm thoại (MOS)",
+        MOS_BANDS,
+        about="Số điểm cầu theo điểm MOS của đường truyền tốt nhất đang hoạt động (ITU-T G.107).",
     )
+    built = built.with_row(Row("Chất lượng đường truyền"))
+    return built.with_panel(rtt).with_panel(loss).with_panel(mos)
+
+
+def _banded(title: str, bands: Mapping[str, tuple[str, str]], *, about: str) -> timeseries.Panel:
+    """How many series lie in each band: legend → (condition, colour)."""
+    counts = {legend: f"count({condition}) or vector(0)" for legend, (condition, _) in bands.items()}
+    panel = stacked(lines(title, counts, about=about, span=8))
+    return coloured(panel, {legend: colour for legend, (_, colour) in bands.items()})
 
 
 def _ourselves(built: Dashboard) -> Dashboard:

@@ -2,6 +2,7 @@
 
 import fnmatch
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -140,3 +141,11 @@ def test_the_secret_of_the_links_outlives_the_container() -> None:
     assert state is not None
     assert ["state", state[1]] in mounts("monitor")
     assert f"install --directory --owner 10001 --mode 0700 {state[1]}" in DOCKERFILE
+
+
+def test_what_the_image_can_be_built_with_is_an_extra() -> None:
+    """``--build-arg EXTRA=…`` as it is shown, which uv is told in the stage that makes the environment."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    shown = re.findall(r"--build-arg EXTRA=(\w+)", (ROOT / "config/README.md").read_text(encoding="utf-8"))
+    assert set(shown) == set(project["optional-dependencies"])
+    assert re.search(r'^ARG EXTRA=""$(\n.+)*\nRUN uv sync .*\$\{EXTRA:\+--extra=\$EXTRA\}$', DOCKERFILE, re.MULTILINE)

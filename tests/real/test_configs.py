@@ -25,7 +25,17 @@ from monitor.alerting.messages import Alert, Scene, monitor_blind, point_down
 from monitor.configuration import Configuration, load
 from monitor.core.pipeline import Pipeline
 from monitor.metrics import Exposition, LoopLag
-from probes.model import BatchCounters, EngineCounters, Failure, Histogram, Measurement, Observation
+from probes.model import (
+    BATTERY_RUNTIME,
+    ON_BATTERY,
+    BatchCounters,
+    EngineCounters,
+    Failure,
+    Histogram,
+    Layer,
+    Measurement,
+    Observation,
+)
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -35,6 +45,8 @@ RULES = ROOT / "config/prometheus/rules/diemcau.yml"
 DASHBOARD = ROOT / "dashboards/json/tong-quan.json"
 CUT = "397"
 """A district whose points are lost in the figures that Prometheus scrapes."""
+DARK = "386"
+"""A district whose codecs are off and whose halls run on their batteries."""
 
 
 @pytest.mark.parametrize(
@@ -275,6 +287,15 @@ async def test_a_storm_is_a_few_mails(
         assert server.subjects() == {("truc-ky-thuat", f"[GIÁM SÁT] {blind.annotations['summary']}")}
 
 
+def measured(layer: Layer, district: str | None) -> Measurement:
+    """What a probe finds there."""
+    if district == CUT or (district == DARK and layer is Layer.SIGNALLING):
+        return Measurement(False, 0.012, Failure.TIMEOUT)
+    if district == DARK and layer is Layer.POWER:
+        return Measurement(True, 0.012, figures=((ON_BATTERY.name, 1.0), (BATTERY_RUNTIME.name, 1200.0)))
+    return Measurement(True, 0.012)
+
+
 @pytest.fixture
 async def exposed(sample: Configuration) -> AsyncIterator[str]:
     """The address of a monitor's metrics: the sample province, one district of which is lost."""
@@ -284,8 +305,8 @@ async def exposed(sample: Configuration) -> AsyncIterator[str]:
     for step in range(40):
         for place, check in enumerate(pipeline.checks.values()):
             at = now - 40 + step + place / len(pipeline.checks)
-            cut = step > 20 and check.policy.point and pipeline.points[check.policy.point].point.district_code == CUT
-            measurement = Measurement(False, 0.012, Failure.TIMEOUT) if cut else Measurement(True, 0.012)
+            status = pipeline.points.get(check.policy.point) if step > 20 else None
+            measurement = measured(check.policy.layer, status.point.district_code if status else None)
             pipeline.observe(Observation(check.policy.check, at, "center", measurement))
         pipeline.tick(now - 40 + step + 1)
     counters = EngineCounters(Histogram.of(0.01, 0.1, 1.0), batches={"icmp": BatchCounters()})
@@ -344,6 +365,8 @@ async def test_prometheus_scrapes_judges_and_feeds_the_dashboard(
             assert sum(map(len, series)) <= 20, panel["title"]
         (worst,) = await ask(next(expr for expr in _exprs() if expr.startswith("topk(10, sum by (district_name)")))
         assert worst["metric"] == {"district_name": "Huyện Triệu Sơn"}
+        for expr in (expr for expr in _exprs() if expr.startswith("topk(10, count by (district_name)")):
+            assert [found["metric"] for found in await ask(expr)] == [{"district_name": "Huyện Bá Thước"}]
 
 
 def _exprs() -> Iterator[str]:
