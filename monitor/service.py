@@ -27,6 +27,7 @@ from monitor.core.model import (
     BlindnessChanged,
     CheckChanged,
     Happening,
+    IncidentChanged,
     PhaseChanged,
     PointChanged,
     PointState,
@@ -81,7 +82,7 @@ class Service:
         now = time.time()
         first, ceremony = self.configuration.inventory, self.configuration.ceremony
         self.pipeline = Pipeline(first, ceremony, (), now)
-        self.pipeline.replace(first, ceremony, self.configuration.policies(self.pipeline.phase), now)
+        self._put_in_force(now)
         self.pulses = Pulses(settings.vantage)
         self.engine = Engine(self._observe, vantage=settings.vantage)
         self.engine.update(self.configuration.checks(self.pipeline.phase))
@@ -177,14 +178,18 @@ class Service:
     def _adopt(self, configuration: Configuration) -> None:
         self.configuration = configuration
         self.links = self._signed_links()
-        now = time.time()
-        ceremony = configuration.ceremony
-        phase = phase_at(ceremony, now)
-        policies = configuration.policies(phase)
-        self._tell(self.pipeline.replace(configuration.inventory, ceremony, policies, now))
+        self._tell(self._put_in_force(time.time()))
         self.pulses.keep(set(configuration.inventory.points))
-        self.engine.update(configuration.checks(phase))
+        self.engine.update(configuration.checks(self.pipeline.phase))
         gc.freeze()
+
+    def _put_in_force(self, now: float) -> list[Happening]:
+        """Hand the configuration to the pipeline."""
+        configuration = self.configuration
+        policies = configuration.policies(phase_at(configuration.ceremony, now))
+        return self.pipeline.replace(
+            configuration.inventory, configuration.ceremony, policies, now, configuration.priors
+        )
 
     def _signed_links(self) -> Links:
         policy = self.configuration.links
@@ -194,6 +199,7 @@ class Service:
         return {
             "engine": self.engine.run(),
             "clock": self._tick(),
+            "attribution": self._attribute(),
             "alerting": self.alerts.run(),
             "loop lag": self.lag.run(),
         }
@@ -211,6 +217,21 @@ class Service:
             self._tell(self.pipeline.tick(now, Strain(late_s, self._dropped())))
             due = time.monotonic() + TICK_S
             await asyncio.sleep(TICK_S)
+
+    async def _attribute(self) -> None:
+        """Answer the pipeline's questions in a thread, so that probing goes on; a defect is logged, and asked again."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            question = self.pipeline.question(time.time())
+            if question is None:
+                continue
+            begun = time.perf_counter()
+            try:
+                answer = await asyncio.to_thread(question.attributor.explain, question.observed)
+                took_s = time.perf_counter() - begun
+                self._tell(self.pipeline.attributed(question, answer, took_s, time.time()))
+            except Exception:
+                log.exception("attribution failed")
 
     def _dropped(self) -> int:
         """Packets that our own kernel dropped since the start."""
@@ -266,6 +287,8 @@ def _say(happening: Happening) -> None:
             log.info("power changed", **msgspec.structs.asdict(happening))
         case PhaseChanged():
             log.info("phase changed", **msgspec.structs.asdict(happening))
+        case IncidentChanged():
+            log.info("incident changed", **msgspec.structs.asdict(happening))
         case BlindnessChanged():
             log.warning("sight changed", **msgspec.structs.asdict(happening))
 

@@ -24,6 +24,7 @@ from monitor.configuration.checks import (
 )
 from monitor.configuration.errors import ConfigError, Errors, InvalidConfiguration, Spot
 from monitor.configuration.links import LinkPolicy
+from monitor.core.attribution import Priors
 from monitor.core.model import Ceremony, CheckPolicy, Inventory, Phase, Point, Source, Tier
 from monitor.core.pulse import BEAT_S, check_of
 from probes.model import Check, Layer
@@ -54,6 +55,7 @@ class Configuration(msgspec.Struct, frozen=True, dict=True):
     witnesses: Mapping[str, Witness]
     services: Mapping[str, Service] = {}
     links: LinkPolicy = LinkPolicy()
+    priors: Priors = Priors()
 
     def checks(self, phase: Phase) -> list[Check]:
         """All checks of a phase: of the points that take part and have an address, then services and witnesses."""

@@ -257,6 +257,61 @@ class Power(msgspec.Struct, frozen=True):
     charge_ratio: float | None = None
 
 
+class Tree(StrEnum):
+    """Where a fault lies."""
+
+    NETWORK = "network"
+    POWER = "power"
+    SITE = "site"
+
+
+class Certainty(StrEnum):
+    """How sure it is who must act."""
+
+    CERTAIN = "certain"
+    """0.95 and more: alert that company."""
+    PROBABLE = "probable"
+    """0.70 and more: alert it, and name the runner-up (nhiều khả năng)."""
+    UNDETERMINED = "undetermined"
+    """Less: alert both, and ask the site (chưa rõ nguyên nhân)."""
+
+
+class IncidentState(StrEnum):
+    """Where an incident is in its life."""
+
+    OPEN = "open"
+    RECOVERING = "recovering"
+    """Its cause is over by what is seen; some of its points have not been probed up again yet."""
+    RESOLVED = "resolved"
+    """All its points have been probed up again."""
+    MERGED = "merged"
+    """It is part of another one with the same owner: ``became``."""
+    RETRACTED = "retracted"
+    """It was wrong: another explanation with another owner has taken its place (``became``), or none."""
+
+
+ONGOING = frozenset({IncidentState.OPEN, IncidentState.RECOVERING})
+"""Incidents in one of these fire."""
+
+
+class Change(StrEnum):
+    """What happened to an incident."""
+
+    OPENED = "opened"
+    GREW = "grew"
+    """Points joined."""
+    SHRANK = "shrank"
+    """Points came up, or were given to another incident."""
+    REASSESSED = "reassessed"
+    """Its certainty is another one."""
+    RECOVERING = "recovering"
+    REOPENED = "reopened"
+    """The same cause again."""
+    RESOLVED = "resolved"
+    MERGED = "merged"
+    RETRACTED = "retracted"
+
+
 class CheckChanged(msgspec.Struct, frozen=True):
     """A check changed its state."""
 
@@ -311,4 +366,24 @@ class BlindnessChanged(msgspec.Struct, frozen=True):
     """Vietnamese, for people."""
 
 
-Happening = CheckChanged | PointChanged | PowerChanged | PhaseChanged | BlindnessChanged
+class IncidentChanged(msgspec.Struct, frozen=True):
+    """An incident was opened, has grown, was attributed otherwise, is over."""
+
+    incident: str
+    change: Change
+    at: float
+    since: float
+    """When its first point fell."""
+    tree: Tree
+    node: str
+    operator: str
+    certainty: Certainty
+    probability: float
+    """That its owner must act."""
+    points: int
+    """That are down because of it now."""
+    became: str = ""
+    """The incident that took its place."""
+
+
+Happening = CheckChanged | PointChanged | PowerChanged | PhaseChanged | BlindnessChanged | IncidentChanged

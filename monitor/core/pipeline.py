@@ -6,14 +6,17 @@ takes observations that are late, repeated, out of order or of a check it does n
 
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
-from math import isfinite
+from math import inf, isfinite
 
 import msgspec
 
 from monitor.core import detection, verdict
+from monitor.core.attribution import Attribution, Attributor, Priors
 from monitor.core.blindness import Blindness, Sight
 from monitor.core.detection import CheckStatus
+from monitor.core.dossier import Dossier, Question
 from monitor.core.history import Bin, History
+from monitor.core.incidents import Incidents, Province
 from monitor.core.model import (
     BlindnessChanged,
     Cause,
@@ -29,8 +32,10 @@ from monitor.core.model import (
     PointState,
     Power,
     PowerChanged,
+    PowerState,
     Source,
     Tier,
+    Tree,
 )
 from monitor.core.phases import phase_at
 from monitor.core.power import Reading, hear, reading_of_ups
@@ -56,6 +61,14 @@ BLIND_REASONS = {
     Blindness.LOSSY: "đường truyền của chính hệ thống giám sát mất gói nhiều: các điểm làm chứng cũng bị mất gói",
     Blindness.STRAIN: "máy chủ giám sát quá tải, không theo kịp các phép đo",
 }
+ATTRIBUTE_EVERY_S = 1.0
+"""At most so often what is down is attributed,"""
+ATTRIBUTE_AGAIN_S = 5.0
+"""and so often while an incident is ongoing and nothing changes: batteries drain, words grow old."""
+RESTLESS_S = 6.0
+"""So long after a change the neighbours' answers still come in."""
+REVIEW_EVERY_S = 0.2
+"""How often incidents are looked at for what time alone changes."""
 LAG_S = 0.25
 """A loop held up for longer than this has its own silence to answer for."""
 STRAIN_BEFORE_S = 0.5
@@ -94,7 +107,16 @@ class PointStatus(msgspec.Struct):
 class Pipeline:
     """The state of the province, and the only way to change it: ``observe``, ``tick`` and ``replace``."""
 
-    def __init__(self, inventory: Inventory, ceremony: Ceremony, policies: Iterable[CheckPolicy], now: float) -> None:
+    def __init__(
+        self,
+        inventory: Inventory,
+        ceremony: Ceremony,
+        policies: Iterable[CheckPolicy],
+        now: float,
+        priors: Priors | None = None,
+    ) -> None:
+        self.incidents = Incidents()
+        """Whose fault what is down is."""
         self.happenings: Counter[str] = Counter()
         """How many of each sort, by name."""
         self.stale = 0
@@ -111,7 +133,13 @@ class Pipeline:
         self._columns: dict[str, int] = {}
         self._points: dict[str, PointStatus] = {}
         self._now = now
-        self._install(inventory, ceremony, policies, now)
+        self._changed_at = -inf
+        """When the evidence of the attribution last changed,"""
+        self._asked_at = -inf
+        """and of when it was last asked for,"""
+        self._reviewed_at = -inf
+        """and when incidents were last looked at."""
+        self._install(inventory, ceremony, policies, now, priors)
 
     @property
     def blind(self) -> bool:
@@ -186,7 +214,31 @@ class Pipeline:
         for point_id in [each for each in self._contested if self._due(each, now)]:
             happened += self._judge(point_id, now)
         happened += self._sweep(max(0.0, min(passed, SWEEP_S)), now)
+        happened += self._review(now)
         return self._told(happened) if happened else happened
+
+    def question(self, now: float) -> Question | None:
+        """What is to be attributed now; None when it is not time, nothing is down, or we do not see."""
+        since_s = now - self._asked_at
+        restless = self._changed_at > self._asked_at - RESTLESS_S
+        wait_s = ATTRIBUTE_EVERY_S if restless else ATTRIBUTE_AGAIN_S if self.incidents.waiting else inf
+        if self.blind or 0 <= since_s < wait_s:
+            return None
+        self._asked_at = now
+        return Question(self._dossier.attributor, self._dossier.at(now, self._points), now)
+
+    def attributed(self, question: Question, answer: Attribution, took_s: float, now: float) -> list[Happening]:
+        """A question has been answered; what happened because of it. One about another inventory is passed over."""
+        self.incidents.timed(took_s)
+        if self.blind or question.attributor is not self._dossier.attributor:
+            return []
+        return self._told(list(self.incidents.fold(answer, self._province, now)))
+
+    def neighbours(self, point_id: str) -> list[str]:
+        """The checks that tell whether what took this point has taken those beside it, too."""
+        points = self._dossier.attributor.neighbours(Tree.SITE, point_id)
+        checks = (check for one in points for check in self._points[one].checks)
+        return [check.policy.check for check in checks if check.policy.layer is Layer.REACHABLE]
 
     def set_policies(self, policies: Iterable[CheckPolicy]) -> None:
         """The same checks under the policy of another phase."""
@@ -196,12 +248,17 @@ class Pipeline:
         self._expect_answers()
 
     def replace(
-        self, inventory: Inventory, ceremony: Ceremony, policies: Iterable[CheckPolicy], now: float
+        self,
+        inventory: Inventory,
+        ceremony: Ceremony,
+        policies: Iterable[CheckPolicy],
+        now: float,
+        priors: Priors | None = None,
     ) -> list[Happening]:
         """Another configuration: what survives keeps its state, what is gone is forgotten."""
         before = {point_id: (status.state, status.cause) for point_id, status in self._points.items()}
         phase = self.phase
-        self._install(inventory, ceremony, policies, now)
+        self._install(inventory, ceremony, policies, now, priors)
         happened: list[Happening] = []
         if self.phase.name != phase.name:
             happened.append(PhaseChanged(phase.name, self.phase.name, now))
@@ -211,7 +268,14 @@ class Pipeline:
                 happened.append(PointChanged(point_id, state, status.state, status.cause, now, status.since))
         return self._told(happened)
 
-    def _install(self, inventory: Inventory, ceremony: Ceremony, policies: Iterable[CheckPolicy], now: float) -> None:
+    def _install(
+        self,
+        inventory: Inventory,
+        ceremony: Ceremony,
+        policies: Iterable[CheckPolicy],
+        now: float,
+        priors: Priors | None,
+    ) -> None:
         self.inventory, self.ceremony = inventory, ceremony
         self.phase = phase_at(ceremony, now)
         self._boundary = detection.threshold(self.phase.alpha)
@@ -231,6 +295,9 @@ class Pipeline:
         probed = {policy.point for policy in (check.policy for check in self._order) if policy.point}
         self._fate = SharedFate(inventory, [inventory.points[point_id] for point_id in sorted(probed)])
         self._seat_points(old_points, now)
+        self._dossier = Dossier(Attributor(inventory, priors), self._points)
+        self._province = Province(self._points, self._dossier.attributor)
+        self._changed_at = now
 
     def _expect_answers(self) -> None:
         self._sight.rate = sum(_answers_of(check, check.state) for check in self._order)
@@ -374,6 +441,7 @@ class Pipeline:
         self._counts[status.point.tier, status.point.district_code or "", before] -= 1
         self._counts[status.point.tier, status.point.district_code or "", status.state] += 1
         self._tally.place(status.point, status.state, status.since)
+        self._noted(status, at)
         return [PointChanged(point_id, before, status.state, status.cause, at, status.since, status.detail)]
 
     def _contest(self, status: PointStatus, found: verdict.Verdict) -> None:
@@ -396,7 +464,10 @@ class Pipeline:
     def _powered(self, status: PointStatus, reading: Reading) -> list[Happening]:
         before, status.power = status.power.state, hear(status.power, reading)
         if status.power.state is before:
+            if status.power.state is PowerState.BATTERY:
+                self._dossier.note(status.point.id, status)  # its minutes left
             return []
+        self._noted(status, reading.at)
         point_id, after = status.point.id, status.power.state
         return [
             PowerChanged(point_id, before, after, reading.at, status.power.source),
@@ -417,6 +488,18 @@ class Pipeline:
         sent_at = observation.observed_at - observation.measurement.duration_s
         gateway = status.policy.source is Source.GATEWAY
         self._sight.testify(observation.check, sent_at, lost=not observation.measurement.success, gateway=gateway)
+
+    def _review(self, now: float) -> list[Happening]:
+        """Let incidents notice that time has passed."""
+        if self.blind or not self.incidents.waiting or 0 <= now - self._reviewed_at < REVIEW_EVERY_S:
+            return []
+        self._reviewed_at = now
+        return list(self.incidents.advance(self._province, now))
+
+    def _noted(self, status: PointStatus, at: float) -> None:
+        """The evidence of the attribution has changed."""
+        self._dossier.note(status.point.id, status)
+        self._changed_at = max(self._changed_at, at)
 
     def _feel(self, strain: Strain, now: float) -> None:
         """What the loop and the kernel say of ourselves."""

@@ -1,0 +1,142 @@
+"""How likely is what is seen of a point, given whether its network and its power are out. Pure.
+
+``P(up | n, p) = (1 - site fault) · survives network ^ n · survives power ^ p``. What survives a power cut falls with
+the time since the cut: a battery is dead from the start one time in ten, and half of the others last longer than
+they are said to. When the power failed is not known; for each feeder that instant is taken at which what is seen of
+its points is likeliest, among the instants when one of them fell or went on battery.
+"""
+
+from math import log
+
+import numpy as np
+
+from monitor.core.attribution.cut import MILLINATS, Terms
+from monitor.core.attribution.forest import Floats, Forest, Ints
+from monitor.core.attribution.model import Priors
+from monitor.core.attribution.observed import DOWN, UP, Observed, Seats
+
+YEAR_S = 365.25 * 86_400
+SOUND_BATTERY = 0.9
+"""Chance that a battery is not dead from the start."""
+STEEPNESS = 4.0
+"""Of the fall around its rated time: one of three quarters of it holds for sure, one of one and a half is empty."""
+TELLS_BATTERY = 0.98
+"""Chance that a site which says that it runs on battery is up for the moment."""
+LEFT_AT_LEAST_S = 60.0
+"""What a battery says it has left is no better known than that."""
+INSTANTS = 12
+"""How many instants are tried for the beginning of a power cut."""
+LEAST_DOUBT = 1e-6
+TOGETHER_S = 10.0
+"""A network node takes its points within so long of one another, however rarely they are probed."""
+STRAGGLER = 1.0
+"""Nats against a network fault for each point that fell at another time than most below its node,"""
+STRAGGLERS = 3.0
+"""and for all of them together, at most: they may have their own reasons."""
+
+
+def survival(since_s: Floats, lasts_s: Floats, floor: float) -> Floats:
+    """Chance that a site lives so long after its mains failed, on a battery of that rated time (0: none)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        drained = (np.maximum(since_s, 0.0) / np.maximum(lasts_s, 1e-9)) ** STEEPNESS
+    found: Floats = np.where(lasts_s > 0, np.maximum(floor, SOUND_BATTERY / (1 + drained)), floor)
+    return found
+
+
+def prior_cost(rate_a_year: float, priors: Priors) -> float:
+    """ln((1-π)/π) in nats, π the chance of a fault at a node of such a rate within the window."""
+    expected = rate_a_year * priors.storm * priors.window_s / YEAR_S
+    return max(0.0, -log(np.expm1(expected))) if expected < 700 else 0.0
+
+
+class Likelihood:
+    """What each point's state costs, under each state of its nodes."""
+
+    def __init__(self, seats: Seats, forest: Forest, feeder_of: Ints, priors: Priors) -> None:
+        """``feeder_of``: by node of the forest, the feeder that a power cut of it is timed with."""
+        self._seats, self._forest, self._priors = seats, forest, priors
+        self._feeder = np.where(seats.pow >= 0, feeder_of[seats.pow], -1)
+        self._survives_network = np.where(seats.backup, priors.survives_on_backup, priors.survives_network)
+
+    def survives_power(self, observed: Observed) -> Floats:
+        """By point, the chance to be up now (to have been up until it fell) if its power is out."""
+        priors, lasts_s = self._priors, self._seats.battery_s
+        since_s = self._since_cut(observed)
+        fell_s = np.where(np.isnan(observed.down_for), 0.0, observed.down_for)
+        lived_s = np.where(observed.state == DOWN, since_s - fell_s, since_s)
+        found = survival(lived_s, lasts_s, priors.survives_power)
+        on, down = observed.on_battery, observed.state == DOWN
+        found = np.where(on & ~down, TELLS_BATTERY, found)
+        left_s = np.where(np.isnan(observed.left_s), 0.0, observed.left_s)
+        silent_s = np.minimum(fell_s, LEFT_AT_LEAST_S)
+        return np.where(on & down, survival(silent_s + LEFT_AT_LEAST_S, left_s, 0.3), found)
+
+    def terms(self, observed: Observed, survives_power: Floats) -> tuple[Terms, Ints]:
+        """Terms of the points that are down, and by node what those that are up say against its being out."""
+        return self._down(observed, survives_power), self._up(observed, survives_power)
+
+    def stragglers(self, observed: Observed) -> Ints:
+        """By network node, what it costs that its points fell one by one, as batteries let them, and not together."""
+        against = np.zeros(len(self._forest), np.int64)
+        fell = np.flatnonzero(~np.isnan(observed.down_for) & (observed.state == DOWN) & (self._seats.net >= 0))
+        leaves, first, counts = np.unique(self._seats.net[fell], return_inverse=True, return_counts=True)
+        for place in np.flatnonzero(counts > 1):
+            at = observed.down_for[fell[first == place]]
+            late = int((np.abs(at - np.median(at)) > TOGETHER_S).sum())
+            against[leaves[place]] = round(min(STRAGGLERS, STRAGGLER * late) * MILLINATS)
+        return against
+
+    def _down(self, observed: Observed, survives_power: Floats) -> Terms:
+        down = np.flatnonzero(observed.state == DOWN)
+        well = 1 - self._priors.site_fault
+        network, power = self._survives_network[down], survives_power[down]
+        t00, t01, t10, t11 = (
+            nats(-np.log(np.maximum(LEAST_DOUBT, 1 - up)))
+            for up in (np.full(len(down), well), well * power, well * network, well * network * power)
+        )
+        t11 = np.maximum(t11, t01 + t10 - t00)  # which rounding may miss by one
+        return Terms(self._seats.net[down], self._seats.pow[down], t00, t01, t10, t11)
+
+    def _up(self, observed: Observed, survives_power: Floats) -> Ints:
+        against = np.zeros(len(self._forest), np.int64)
+        up = np.flatnonzero(observed.state == UP)
+        for leaf, survives in ((self._seats.net, self._survives_network), (self._seats.pow, survives_power)):
+            hung = up[leaf[up] >= 0]
+            np.add.at(against, leaf[hung], nats(-np.log(survives[hung])))
+        return against
+
+    def _since_cut(self, observed: Observed) -> Floats:
+        """By point, how long ago the power of its feeder failed, if it did."""
+        sign_s = np.fmax(observed.down_for, observed.battery_for)
+        found = np.zeros(len(self._seats))
+        signed = np.flatnonzero(~np.isnan(sign_s) & (self._feeder >= 0))
+        if not len(signed):
+            return found
+        for feeder in np.unique(self._feeder[signed]):
+            ours = np.flatnonzero(self._feeder == feeder)
+            found[ours] = self._likeliest(observed, ours, sign_s)
+        return found
+
+    def _likeliest(self, observed: Observed, ours: Ints, sign_s: Floats) -> float:
+        """The instant, among those when something was seen, at which what is seen of these points is likeliest."""
+        instants = np.unique(np.ceil(sign_s[ours][~np.isnan(sign_s[ours])]))
+        if len(instants) == 1 or not (self._seats.battery_s[ours] > 0).any():
+            return float(instants[-1])
+        instants = instants[np.unique(np.linspace(0, len(instants) - 1, INSTANTS).astype(np.int64))]
+        scores = [self._score(observed, ours, float(instant)) for instant in instants]
+        return float(instants[int(np.argmax(scores))])
+
+    def _score(self, observed: Observed, ours: Ints, since_s: float) -> float:
+        """The logarithm of how likely the states of these points are, their power having failed then."""
+        state, fell_s = observed.state[ours], observed.down_for[ours]
+        down = (state == DOWN) & ~np.isnan(fell_s)
+        before = down & (fell_s > since_s)  # fell earlier, and for another reason
+        lived_s = np.where(down, since_s - fell_s, since_s)
+        alive = survival(lived_s, self._seats.battery_s[ours], self._priors.survives_power)
+        told = np.where(down, np.log1p(-alive), np.where(state == UP, np.log(alive), 0.0))
+        return float(np.where(before, log(self._priors.site_fault), told).sum())
+
+
+def nats(values: Floats) -> Ints:
+    """In whole millinats."""
+    return np.rint(values * MILLINATS).astype(np.int64)

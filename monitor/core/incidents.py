@@ -1,0 +1,514 @@
+"""One incident a cause: opened, grown, attributed otherwise, resolved. Pure.
+
+An incident is known by its cause, ``tree:node``, so that two monitors, or one before and after a restart, speak of the
+same. Its life, given each new attribution:
+
+* A cause that nothing ongoing has is **opened** once its neighbours have been probed since the last of its points fell
+  and none of them is in the midst of a confirm burst; a doubtful one waits a little longer. It need not wait for ever.
+* It **grows** as points join, and is reassessed as its odds change, with hysteresis.
+* When the explanation changes, the cause that lost its points is **merged** into the new one where both have the same
+  owner, else **retracted** in words; never before the new one is open.
+* It is **resolved** only when all its points have been probed up. While they come up one after the other, what is still
+  down is not attributed anew: it is **recovering**.
+* One that comes again and again stays open over its short calms, longer each time: nobody is rung at each fall.
+"""
+
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import inf
+from typing import Protocol
+
+import msgspec
+
+from monitor.core.attribution.model import Attribution, Blame, Fact, RunnerUp
+from monitor.core.detection import CheckStatus, Hold
+from monitor.core.model import (
+    ONGOING,
+    Cause,
+    Certainty,
+    Change,
+    CheckState,
+    IncidentChanged,
+    IncidentState,
+    PointState,
+    Power,
+    PowerState,
+    Tree,
+)
+from probes.model import Histogram, Layer
+
+HOLD_AT_MOST_S = 2.0
+"""How long a cause waits for its neighbours to be probed."""
+DOUBTFUL_HOLD_S = 3.5
+"""How long one waits of which it is not clear who must act: the next answers may tell."""
+TAKES_OVER_AFTER_S = 2.0
+"""How long a cause must be the better explanation before it takes the points of another node's incident."""
+RECOVERY_S = 30.0
+"""How long what is left of an incident is held after the last of its points came up."""
+CALM_S = (0.0, 30.0, 60.0, 180.0)
+"""How long all points must be up before an incident is resolved, by how often it came again lately."""
+LATELY_S = 900.0
+KEPT = 1000
+"""Incidents that are over and still told of."""
+TIMELINE = 200
+"""Lines of a timeline; of more the first and the latest are kept."""
+GROWS_AFTER_S = 1.0
+"""Points that join within so long make one line of the timeline."""
+
+RISES = {Certainty.CERTAIN: 0.95, Certainty.PROBABLE: 0.70}
+"""From which probability that the owner must act a certainty begins,"""
+FALLS = {Certainty.CERTAIN: 0.92, Certainty.PROBABLE: 0.65}
+"""and below which it ends."""
+WELL = frozenset({PointState.UP, PointState.DEGRADED})
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A line of an incident's timeline."""
+
+    at: float
+    change: Change
+    points: int
+    """Points down because of it, then."""
+    certainty: Certainty
+    probability: float
+    """That its owner must act."""
+    other: str = ""
+    """The incident that it became, or that it took the place of."""
+
+
+class Incident(msgspec.Struct, kw_only=True):
+    """One cause and all that it has done. Written by :class:`Incidents`; everybody else reads."""
+
+    id: str
+    """``network:agg-395``, ``power:feeder-384-1``, ``site:x-14869``: the same on every monitor and after a restart."""
+    tree: Tree
+    node: str
+    """The id of the node, or of the point for a site."""
+    operator: str
+    """Who owns it; ``site`` for a site."""
+    since: float
+    """When its first point fell."""
+    opened_at: float
+    state: IncidentState = IncidentState.OPEN
+    certainty: Certainty = Certainty.UNDETERMINED
+    probability: float = 0.5
+    """That the node is right."""
+    owner_probability: float = 0.5
+    """That its owner must act."""
+    points: tuple[str, ...] = ()
+    """Down because of it, and not probed up since."""
+    on_battery: tuple[str, ...] = ()
+    """Still up under it, on battery."""
+    hit: set[str] = msgspec.field(default_factory=set)
+    """All that were ever down because of it."""
+    runner_up: RunnerUp | None = None
+    indistinguishable: tuple[str, ...] = ()
+    secondary: tuple[str, ...] = ()
+    evidence: tuple[Fact, ...] = ()
+    changed_at: float = 0.0
+    ended_at: float | None = None
+    became: str = ""
+    timeline: list[Entry] = msgspec.field(default_factory=list)
+    openings: list[float] = msgspec.field(default_factory=list)
+    """When it was opened, the first time and again."""
+    up_at: float = -inf
+    """When the last of its points came up."""
+
+    @property
+    def ongoing(self) -> bool:
+        """Whether it is not over."""
+        return self.state in ONGOING
+
+
+class PointStatus(Protocol):
+    """What is read of a point."""
+
+    @property
+    def state(self) -> PointState: ...  # noqa: D102
+
+    @property
+    def cause(self) -> Cause: ...  # noqa: D102
+
+    @property
+    def since(self) -> float: ...  # noqa: D102
+
+    @property
+    def power(self) -> Power: ...  # noqa: D102
+
+    @property
+    def checks(self) -> tuple[CheckStatus, ...]: ...  # noqa: D102
+
+
+class Territory(Protocol):
+    """Who hangs where."""
+
+    def beneath(self, node: str) -> Sequence[str]:
+        """The points below a node."""
+
+    def neighbours(self, tree: Tree, node: str) -> Sequence[str]:
+        """The points whose state tells a fault of this node from one of its parent's: those below the parent."""
+
+
+class Province(msgspec.Struct, frozen=True):
+    """What incidents are judged against."""
+
+    points: Mapping[str, PointStatus]
+    territory: Territory
+
+
+class Incidents:
+    """All incidents of this run. :meth:`fold` takes a new attribution in, :meth:`advance` lets time pass."""
+
+    def __init__(self) -> None:
+        self.retractions = 0
+        """How often an owner was named who was not to blame."""
+        self.attributions = 0
+        """How often the province was attributed."""
+        self.attribution_s = 0.0
+        """How long the last one took."""
+        self.attribution_times = Histogram.of(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+        self.naming_times = Histogram.of(0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 7.5, 10.0, 30.0, 60.0)
+        """From its first point's fall to the opening of an incident, seconds."""
+        self.suspects: tuple[str, ...] = ()
+        """Points whose row in the inventory contradicted what was seen."""
+        self._by_id: OrderedDict[str, Incident] = OrderedDict()
+        self._holder: dict[str, str] = {}
+        """Point → the ongoing incident that it is down because of."""
+        self._wanted: dict[str, Blame] = {}
+        """What the latest attribution blames, by the incident's id."""
+        self._wanted_since: dict[str, float] = {}
+
+    @property
+    def ongoing(self) -> Mapping[str, Incident]:
+        """Those that are not over, by id."""
+        return {key: incident for key, incident in self._by_id.items() if incident.ongoing}
+
+    @property
+    def all(self) -> Sequence[Incident]:
+        """Those of this run, the latest opened first."""
+        return sorted(self._by_id.values(), key=lambda incident: -incident.opened_at)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether time alone may change something: a cause is held, or an incident is ongoing."""
+        return bool(self._wanted) or any(incident.ongoing for incident in self._by_id.values())
+
+    def get(self, incident_id: str) -> Incident | None:
+        """An incident of this run, over or not."""
+        return self._by_id.get(incident_id)
+
+    def of_point(self, point_id: str) -> Incident | None:
+        """The one that a point is down, or on battery, because of."""
+        if (held := self._holder.get(point_id)) is not None:
+            return self._by_id[held]
+        return next((one for one in self._by_id.values() if one.ongoing and point_id in one.on_battery), None)
+
+    def timed(self, seconds: float) -> None:
+        """An attribution took so long."""
+        self.attributions += 1
+        self.attribution_s = seconds
+        self.attribution_times.observe(seconds)
+
+    def fold(self, attribution: Attribution, province: Province, now: float) -> list[IncidentChanged]:
+        """Take in what is the most probable explanation now."""
+        self._wanted = {f"{blame.tree}:{blame.node}": blame for blame in attribution.blamed}
+        self._wanted_since = {key: self._wanted_since.get(key, now) for key in self._wanted}
+        self.suspects = tuple(sorted({*self.suspects, *attribution.suspects} & province.points.keys()))
+        return self.advance(province, now)
+
+    def advance(self, province: Province, now: float) -> list[IncidentChanged]:
+        """Let time pass: points come up, holds run out."""
+        changed: list[IncidentChanged] = []
+        for incident in list(self.ongoing.values()):
+            changed += self._follow(incident, province, now)
+        for key, blame in self._wanted.items():
+            changed += self._consider(key, blame, province, now)
+        for incident in list(self.ongoing.values()):
+            changed += self._conclude(incident, province, now)
+        return changed
+
+    # Following what is ongoing
+
+    def _follow(self, incident: Incident, province: Province, now: float) -> Iterator[IncidentChanged]:
+        """Points that came up leave; those that its cause explains join; odds are brought up to date."""
+        before = len(incident.points)
+        self._leave(incident, [point for point in incident.points if _is_over(province.points.get(point))], now)
+        shrunk = len(incident.points) < before
+        if shrunk:
+            incident.up_at = now
+        blame = self._wanted.get(incident.id)
+        joined = self._join(incident, blame.points, province) if blame is not None else 0
+        if blame is not None:
+            yield from self._assess(incident, blame, province, now)
+        if joined:
+            yield from self._note(incident, Change.GREW, now)
+        elif shrunk and incident.points:
+            yield from self._note(incident, Change.SHRANK, now)
+
+    def _join(self, incident: Incident, points: Iterable[str], province: Province) -> int:
+        """Those of the points that are down, and not held by an incident with a cause of its own."""
+        new = [
+            point
+            for point in points
+            if point not in incident.points and _is_down(province.points.get(point)) and self._is_free(point, incident)
+        ]
+        for point in new:
+            holder = self._by_id.get(self._holder.get(point, ""))
+            if holder is not None:
+                holder.points = tuple(one for one in holder.points if one != point)
+            self._holder[point] = incident.id
+        incident.points = (*incident.points, *new)
+        incident.hit.update(new)
+        return len(new)
+
+    def _is_free(self, point: str, incident: Incident) -> bool:
+        """Whether no other incident has a better right to a point: one that still explains it, or that recovers."""
+        holder = self._by_id.get(self._holder.get(point, ""))
+        if holder is None or holder is incident or not holder.ongoing:
+            return True
+        blame = self._wanted.get(holder.id)
+        return holder.state is not IncidentState.RECOVERING and (blame is None or point not in blame.points)
+
+    def _leave(self, incident: Incident, points: Sequence[str], now: float) -> None:
+        for point in points:
+            if self._holder.get(point) == incident.id:
+                del self._holder[point]
+        if points:
+            gone = set(points)
+            incident.points = tuple(point for point in incident.points if point not in gone)
+            incident.changed_at = now
+
+    def _assess(self, incident: Incident, blame: Blame, province: Province, now: float) -> Iterator[IncidentChanged]:
+        before = incident.certainty
+        told = (blame.probability, blame.owner_probability, blame.evidence, blame.runner_up)
+        if told != (incident.probability, incident.owner_probability, incident.evidence, incident.runner_up):
+            incident.changed_at = now
+        incident.probability, incident.owner_probability, incident.evidence, incident.runner_up = told
+        incident.indistinguishable, incident.secondary = blame.indistinguishable, blame.secondary
+        incident.certainty = certainty_of(blame.owner_probability, before)
+        incident.on_battery = self._on_battery(incident, province)
+        if incident.state is IncidentState.RECOVERING and any(_is_down(province.points.get(p)) for p in blame.points):
+            incident.state = IncidentState.OPEN
+        if incident.certainty is not before:
+            yield from self._note(incident, Change.REASSESSED, now)
+
+    def _on_battery(self, incident: Incident, province: Province) -> tuple[str, ...]:
+        if incident.tree is not Tree.POWER:
+            return ()
+        beneath = province.territory.beneath(incident.node)
+        return tuple(point for point in beneath if _lives_on_battery(province.points.get(point)))
+
+    # Opening
+
+    def _consider(self, key: str, blame: Blame, province: Province, now: float) -> Iterator[IncidentChanged]:
+        """Open what is blamed and not ongoing, when it is time."""
+        known = self._by_id.get(key)
+        if known is not None and known.ongoing:
+            return
+        down = [point for point in blame.points if _is_down(province.points.get(point))]
+        free = [point for point in down if self._may_take(key, blame, point, now)]
+        dark = not down and blame.tree is Tree.POWER and self._dark(blame, province)
+        if ((free and len(free) * 2 >= len(down)) or dark) and self._is_time(key, blame, free, province, now):
+            since = min((province.points[point].since for point in free), default=now)
+            incident = self._open(key, blame, known, since, now)
+            self._join(incident, free, province)
+            incident.on_battery = self._on_battery(incident, province)
+            incident.openings.append(now)
+            self.naming_times.observe(max(0.0, now - since))
+            again = len(incident.openings) > 1
+            yield from self._note(incident, Change.REOPENED if again else Change.OPENED, now)
+
+    def _may_take(self, key: str, blame: Blame, point: str, now: float) -> bool:
+        """Whether a new cause may have a point: nobody holds it, or its holder has no longer a cause."""
+        holder = self._by_id.get(self._holder.get(point, ""))
+        if holder is None or not holder.ongoing:
+            return True
+        if holder.state is IncidentState.RECOVERING:
+            return False
+        claim = self._wanted.get(holder.id)
+        if claim is not None and point in claim.points:
+            return False
+        patience_s = 0.0 if holder.tree is Tree.SITE and blame.tree is not Tree.SITE else TAKES_OVER_AFTER_S
+        return now - self._wanted_since.get(key, now) >= patience_s
+
+    def _dark(self, blame: Blame, province: Province) -> bool:
+        return any(_lives_on_battery(province.points.get(point)) for point in province.territory.beneath(blame.node))
+
+    def _is_time(self, key: str, blame: Blame, free: Sequence[str], province: Province, now: float) -> bool:
+        """Whether its neighbours have been probed since the last of its points fell, or it has waited long enough."""
+        waited_s = now - self._wanted_since.get(key, now)
+        doubtful = blame.owner_probability < RISES[Certainty.PROBABLE]
+        if waited_s >= (DOUBTFUL_HOLD_S if doubtful else HOLD_AT_MOST_S):
+            return True
+        if doubtful:
+            return False
+        fell_at = max((province.points[point].since for point in free), default=-inf)
+        neighbours = province.territory.neighbours(blame.tree, blame.node)
+        return all(is_settled(province.points.get(point), fell_at) for point in neighbours)
+
+    def _open(self, key: str, blame: Blame, known: Incident | None, since: float, now: float) -> Incident:
+        """The incident with this cause, anew or again."""
+        incident = Incident(
+            id=key,
+            tree=blame.tree,
+            node=blame.node,
+            operator=blame.operator,
+            since=since,
+            opened_at=now,
+            certainty=certainty_of(blame.owner_probability, Certainty.UNDETERMINED),
+            probability=blame.probability,
+            owner_probability=blame.owner_probability,
+            runner_up=blame.runner_up,
+            indistinguishable=blame.indistinguishable,
+            secondary=blame.secondary,
+            evidence=blame.evidence,
+            changed_at=now,
+        )
+        if known is not None:
+            incident.timeline, incident.hit = known.timeline, known.hit
+            incident.openings = [at for at in known.openings if now - at < LATELY_S]
+        self._by_id[key] = incident
+        self._by_id.move_to_end(key)
+        self._forget()
+        return incident
+
+    def _forget(self) -> None:
+        over = [key for key, incident in self._by_id.items() if not incident.ongoing]
+        for key in over[: max(0, len(over) - KEPT)]:
+            del self._by_id[key]
+
+    # Concluding
+
+    def _conclude(self, incident: Incident, province: Province, now: float) -> Iterator[IncidentChanged]:
+        """Resolve what is over; give what another cause explains to that."""
+        incident.on_battery = self._on_battery(incident, province)
+        successor = self._successor(incident)
+        if not incident.points and not incident.on_battery:
+            taken = successor if not incident.hit or incident.up_at < incident.openings[-1] else None
+            if taken is not None:
+                yield from self._replace(incident, taken, now)
+            elif now - max(incident.up_at, incident.opened_at) >= _calm_s(incident, now):
+                yield from self._end(incident, IncidentState.RESOLVED, Change.RESOLVED, now)
+            else:
+                yield from self._recover(incident, now)
+        elif incident.id not in self._wanted:
+            if now - incident.up_at < RECOVERY_S:
+                yield from self._recover(incident, now)
+            elif successor is not None:
+                yield from self._replace(incident, successor, now)
+            elif incident.state is IncidentState.RECOVERING:
+                incident.state = IncidentState.OPEN  # so that another cause may have what is left
+
+    def _recover(self, incident: Incident, now: float) -> Iterator[IncidentChanged]:
+        if incident.state is not IncidentState.RECOVERING:
+            incident.state = IncidentState.RECOVERING
+            yield from self._note(incident, Change.RECOVERING, now)
+
+    def _successor(self, incident: Incident) -> Incident | None:
+        """The ongoing incident with a cause that has, or explains, most of what this one hit and is still down."""
+        if incident.id in self._wanted and incident.points:
+            return None
+        votes = Counter(holder for point in incident.hit if (holder := self._claimed(point)) not in (None, incident.id))
+        for key, _ in votes.most_common():
+            other = self._by_id.get(key or "")
+            if other is not None and other.ongoing:
+                return other
+        return None
+
+    def _claimed(self, point: str) -> str | None:
+        holder = self._holder.get(point)
+        if holder is not None and holder in self._wanted:
+            return holder
+        return next((key for key, blame in self._wanted.items() if point in blame.points), holder)
+
+    def _replace(self, incident: Incident, successor: Incident, now: float) -> Iterator[IncidentChanged]:
+        """Another explanation has taken its place, in part or as a whole."""
+        left = incident.points
+        self._leave(incident, left, now)
+        for point in left:
+            claimed = self._by_id.get(self._claimed(point) or "")
+            holder = claimed if claimed is not None and claimed.ongoing else successor
+            holder.points, self._holder[point] = (*holder.points, point), holder.id
+            holder.hit.add(point)
+        successor.since = min(successor.since, incident.since)
+        mostly_up = len(left) * 2 < len(incident.hit) and incident.up_at > incident.opened_at
+        incident.became = successor.id
+        if mostly_up:
+            state, change = IncidentState.RESOLVED, Change.RESOLVED
+        elif successor.operator == incident.operator:
+            state, change = IncidentState.MERGED, Change.MERGED
+        else:
+            state, change = IncidentState.RETRACTED, Change.RETRACTED
+            self.retractions += 1
+        yield from self._end(incident, state, change, now)
+
+    def _end(self, incident: Incident, state: IncidentState, change: Change, now: float) -> Iterator[IncidentChanged]:
+        incident.state, incident.ended_at = state, now
+        yield from self._note(incident, change, now)
+
+    def _note(self, incident: Incident, change: Change, now: float) -> Iterator[IncidentChanged]:
+        """Write it into the timeline, and tell. Points that come in a row make one line."""
+        entry = Entry(
+            now, change, len(incident.points), incident.certainty, incident.owner_probability, incident.became
+        )
+        lines, last = incident.timeline, incident.timeline[-1] if incident.timeline else None
+        if last is not None and last.change is change and now - last.at < GROWS_AFTER_S:
+            lines[-1] = msgspec.structs.replace(entry, at=last.at)
+        else:
+            lines.append(entry)
+        if len(lines) > TIMELINE:
+            del lines[TIMELINE // 2]
+        incident.changed_at = now
+        yield IncidentChanged(
+            incident.id,
+            change,
+            now,
+            incident.since,
+            incident.tree,
+            incident.node,
+            incident.operator,
+            incident.certainty,
+            incident.owner_probability,
+            len(incident.points),
+            incident.became,
+        )
+
+
+def certainty_of(probability: float, before: Certainty) -> Certainty:
+    """In words, how sure it is that the owner must act; with hysteresis against what was said before."""
+    order = (Certainty.CERTAIN, Certainty.PROBABLE)
+    for certainty in order:
+        kept = before in order[: order.index(certainty) + 1]
+        if probability >= (FALLS if kept else RISES)[certainty]:
+            return certainty
+    return Certainty.UNDETERMINED
+
+
+def is_settled(status: PointStatus | None, fell_at: float) -> bool:
+    """Whether it is known how a point stands since that instant: nothing of it is under way, nothing is old."""
+    if status is None or status.state not in WELL:
+        return True
+    asked = [check for check in status.checks if check.policy.layer is Layer.REACHABLE and check.state is CheckState.UP]
+    return all(check.hold is not Hold.CONFIRMING for check in asked) and any(
+        check.answered_at >= fell_at for check in status.checks
+    )
+
+
+def _is_down(status: PointStatus | None) -> bool:
+    return status is not None and status.state is PointState.DOWN
+
+
+def _is_over(status: PointStatus | None) -> bool:
+    """Whether a point has been probed up, or is not asked for any more. Not observed is neither."""
+    if status is None or status.state is PointState.NOT_EXPECTED:
+        return True
+    return status.state in WELL and status.cause is not Cause.FLAPPING
+
+
+def _lives_on_battery(status: PointStatus | None) -> bool:
+    return status is not None and status.state in WELL and status.power.state is PowerState.BATTERY
+
+
+def _calm_s(incident: Incident, now: float) -> float:
+    again = sum(now - at < LATELY_S for at in incident.openings) - 1
+    return CALM_S[max(0, min(again, len(CALM_S) - 1))]
