@@ -19,6 +19,7 @@ from monitor.core.model import Inventory, Node, NodeKind, Tree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+from functools import cached_property
 
 NODE_ANSWERS = 6.0
 """Nats against a fault of a node that answers: next to nothing answers in its stead."""
@@ -130,8 +131,11 @@ class Alternatives:
         self._problem, self._wiring, self._best = problem, wiring, best
         cheapest = wiring.cost(problem.cost, wiring.feeds != NONE)
         self._live = live(msgspec.structs.replace(problem, cost=cheapest))
-        self._part = _parts(problem, wiring, self._live)
         self._asked: dict[int, tuple[Ints, Problem, Wiring, int]] = {}
+
+    @cached_property
+    def _part(self) -> Ints:
+        return _parts(self._problem, self._wiring, self._live)
 
     def without(self, place: int, forbidden: Ints) -> Rise:
         """In which none of the forbidden nodes, ``place`` among them, is the topmost that failed."""

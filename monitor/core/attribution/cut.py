@@ -69,7 +69,7 @@ def energy(problem: Problem, out: Bools) -> int:
 
 def state(out: Bools, places: Ints) -> Bools:
     """Whether these nodes are out; NONE is not."""
-    found: Bools = (places != NONE) & out[places]
+    found: Bools = np.append(out, False)[places]  # NONE is the last
     return found
 
 

@@ -9,7 +9,7 @@ from typing import Protocol
 import msgspec
 import numpy as np
 
-from monitor.core.attribution.cut import MILLINATS, Problem
+from monitor.core.attribution.cut import MILLINATS, Problem, state
 from monitor.core.attribution.forest import NONE, Bools, Floats, Forest, Ints
 from monitor.core.attribution.model import (
     IDS_TOLD,
@@ -113,8 +113,8 @@ class Explanation:
     def _assigned(self) -> Ints:
         """By point that is down, the node to blame: of two that would do, the one that explains it better."""
         terms = self._scene.problem.terms
-        network = np.where(terms.net == NONE, NONE, self._root[terms.net])
-        power = np.where(terms.pow == NONE, NONE, self._root[terms.pow])
+        root = np.append(self._root, NONE)
+        network, power = root[terms.net], root[terms.pow]
         cause = {int(top): self._cause(int(top)) for top in np.unique(network[network != NONE])}
         network = np.array([cause.get(int(top), NONE) for top in network], np.int64)
         by_power = (power != NONE) & ((network == NONE) | (terms.t01 < terms.t10))
@@ -286,8 +286,8 @@ class Explanation:
             (terms.net, terms.pow, (terms.t00, terms.t01), (terms.t10, terms.t11)),
             (terms.pow, terms.net, (terms.t00, terms.t10), (terms.t01, terms.t11)),
         ):
-            there = (leaf != NONE) & ~out[leaf]
-            other_out = np.where(other == NONE, False, out[other])
+            there = (leaf != NONE) & ~state(out, leaf)
+            other_out = state(out, other)
             rise = np.where(other_out, worse[1] - well[1], worse[0] - well[0])
             np.add.at(change, leaf[there], rise[there])
         return (scene.forest.sums(change) + self._cost).astype(np.int64)

@@ -11,7 +11,7 @@ from math import log
 import numpy as np
 
 from monitor.core.attribution.cut import MILLINATS, Terms
-from monitor.core.attribution.forest import Floats, Forest, Ints
+from monitor.core.attribution.forest import NONE, Floats, Forest, Ints
 from monitor.core.attribution.model import Priors
 from monitor.core.attribution.observed import DOWN, UP, Observed, Seats
 
@@ -55,7 +55,7 @@ class Likelihood:
     def __init__(self, seats: Seats, forest: Forest, feeder_of: Ints, priors: Priors) -> None:
         """``feeder_of``: by node of the forest, the feeder that a power cut of it is timed with."""
         self._seats, self._forest, self._priors = seats, forest, priors
-        self._feeder = np.where(seats.pow >= 0, feeder_of[seats.pow], -1)
+        self._feeder = np.append(feeder_of, NONE)[seats.pow]
         self._survives_network = np.where(seats.backup, priors.survives_on_backup, priors.survives_network)
 
     def survives_power(self, observed: Observed) -> Floats:
@@ -101,7 +101,7 @@ class Likelihood:
         against = np.zeros(len(self._forest), np.int64)
         up = np.flatnonzero(observed.state == UP)
         for leaf, survives in ((self._seats.net, self._survives_network), (self._seats.pow, survives_power)):
-            hung = up[leaf[up] >= 0]
+            hung = up[leaf[up] != NONE]
             np.add.at(against, leaf[hung], nats(-np.log(survives[hung])))
         return against
 
