@@ -76,7 +76,7 @@ class Dossier:
             hung = recent[leaf[recent] >= 0]
             above = np.where(forest.parent[leaf[hung]] >= 0, forest.parent[leaf[hung]], leaf[hung])
             for place in np.unique(above):
-                region = (leaf >= place) & (leaf <= forest.last[place])
+                region = seats.beneath(forest, int(place))
                 latest[region] = np.maximum(latest[region], self._fell_at[hung[above == place]].max())
         for seat in np.flatnonzero((latest > -inf) & (found.state == UP)):
             if not is_settled(statuses.get(seats.ids[seat]), float(latest[seat])):

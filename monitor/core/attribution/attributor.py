@@ -93,9 +93,7 @@ class Attributor:
         return tuple(dict.fromkeys(point for leaf in leaves if leaf != NONE for point in self._names(leaf)))
 
     def _names(self, place: int) -> tuple[str, ...]:
-        leaf = self.seats.pow if self.forest.power[place] else self.seats.net
-        hung = np.flatnonzero((leaf >= place) & (leaf <= self.forest.last[place]))
-        return tuple(self.seats.ids[seat] for seat in hung)
+        return tuple(self.seats.ids[seat] for seat in self.seats.beneath(self.forest, place))
 
     def _scene(self, observed: Observed) -> Scene:
         survives_power = self._likelihood.survives_power(observed)

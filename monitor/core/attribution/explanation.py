@@ -61,8 +61,7 @@ class Scene(msgspec.Struct, frozen=True, dict=True):
 
     def beneath(self, place: int) -> Ints:
         """The points that hang below a node, by its own tree."""
-        leaf = self.seats.pow if self.forest.power[place] else self.seats.net
-        return np.flatnonzero((leaf >= place) & (leaf <= self.forest.last[place]))
+        return self.seats.beneath(self.forest, place)
 
     def names(self, seats: Ints | Sequence[int]) -> tuple[str, ...]:
         """The ids of points."""

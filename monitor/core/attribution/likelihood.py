@@ -113,7 +113,7 @@ class Likelihood:
         if not len(signed):
             return found
         for feeder in np.unique(self._feeder[signed]):
-            ours = np.flatnonzero(self._feeder == feeder)
+            ours = self._seats.beneath(self._forest, int(feeder))
             found[ours] = self._likeliest(observed, ours, sign_s)
         return found
 

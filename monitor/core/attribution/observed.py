@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.core.attribution.forest import NONE, Floats, Ints
+from monitor.core.attribution.forest import NONE, Floats, Forest, Ints
 from monitor.core.attribution.model import Evidence, PointEvidence, PowerSign, PowerSource
 from monitor.core.model import CheckState, Inventory
 
@@ -34,6 +34,25 @@ STALE = 0.25
 """What is left of a word "on mains" once the point has fallen: it was said before."""
 
 
+class Hung(msgspec.Struct, frozen=True):
+    """Points in the order of the nodes that they hang on, to find those of a subtree at once."""
+
+    points: Ints
+    leaves: Ints
+
+    @classmethod
+    def of(cls, leaves: Ints) -> "Hung":
+        """From the leaf of each point."""
+        order = np.argsort(leaves, kind="stable")
+        return cls(order, leaves[order])
+
+    def between(self, first: int, last: int) -> Ints:
+        """The points on nodes ``first … last``, in their order."""
+        start, end = np.searchsorted(self.leaves, (first, last + 1))
+        found: Ints = np.sort(self.points[start:end])
+        return found
+
+
 class Seats(msgspec.Struct, frozen=True):
     """Where each point stands in the arrays, and what is fixed about it."""
 
@@ -46,20 +65,31 @@ class Seats(msgspec.Struct, frozen=True):
     backup: NDArray[np.bool_]
     battery_s: Floats
     """How long its UPS lasts by the inventory; 0 without one."""
+    on_net: Hung
+    on_pow: Hung
 
     @classmethod
     def of(cls, inventory: Inventory, places: Mapping[str, int]) -> "Seats":
         """``places``: node id → number in the forest."""
         points = [point for point in inventory.points.values() if point.expected]
         ids = tuple(point.id for point in points)
+        net = np.array([places.get(point.network_node or "", NONE) for point in points], np.int64)
+        power = np.array([places.get(point.power_node or "", NONE) for point in points], np.int64)
         return cls(
             ids,
             {point_id: number for number, point_id in enumerate(ids)},
-            np.array([places.get(point.network_node or "", NONE) for point in points], np.int64),
-            np.array([places.get(point.power_node or "", NONE) for point in points], np.int64),
+            net,
+            power,
             np.array([point.backup_link is not None for point in points], np.bool_),
             np.array([point.ups_minutes * 60 for point in points], np.float64),
+            Hung.of(net),
+            Hung.of(power),
         )
+
+    def beneath(self, forest: Forest, place: int) -> Ints:
+        """The points that hang below a node, by its own tree."""
+        hung = self.on_pow if forest.power[place] else self.on_net
+        return hung.between(place, int(forest.last[place]))
 
     def __len__(self) -> int:
         return len(self.ids)
