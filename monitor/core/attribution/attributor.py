@@ -1,6 +1,9 @@
 """Finds the most probable explanation of what is down, whose fault it is, and how sure that is. Pure."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from math import log, nan
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -10,25 +13,40 @@ from scipy.sparse.csgraph import connected_components
 from monitor.core.attribution import suspicion
 from monitor.core.attribution.cascade import Solution, Wiring, settle
 from monitor.core.attribution.cut import MILLINATS, Problem, live
-from monitor.core.attribution.explanation import DETERMINED, Explanation, Scene
-from monitor.core.attribution.forest import NONE, Bools, Forest, Ints, plant
-from monitor.core.attribution.likelihood import Likelihood, nats, prior_cost
+from monitor.core.attribution.explanation import DETERMINED, Explanation, Finding, Scene
+from monitor.core.attribution.forest import NONE, Bools, Floats, Forest, Ints, plant
+from monitor.core.attribution.likelihood import TOGETHER_S, Likelihood, nats, prior_cost
 from monitor.core.attribution.model import Attribution, Evidence, Priors
-from monitor.core.attribution.observed import DOWN, UP, Observed, Seats
+from monitor.core.attribution.observed import DOWN, UNKNOWN, UP, Observed, Seats
 from monitor.core.model import Inventory, Node, NodeKind, Tree
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-from functools import cached_property
 
 NODE_ANSWERS = 6.0
 """Nats against a fault of a node that answers: next to nothing answers in its stead."""
 NODE_SILENT = 4.0
 """Nats for it when the node does not answer, which what stands above it may explain as well."""
-DARK_COST = {NodeKind.ACCESS: 0.7, NodeKind.AGGREGATION: 2.0, NodeKind.CORE: 4.0}
+DARK_COST = {NodeKind.ACCESS: 0.7, NodeKind.AGGREGATION: 4.0, NodeKind.CORE: 6.0}
 """Nats for network equipment to be dead when its mains are: an OLT has a box of batteries or none, an exchange many."""
+DRAINED_COST = {NodeKind.ACCESS: 0.5, NodeKind.AGGREGATION: 2.0, NodeKind.CORE: 2.0}
+"""Nats more for it to die later than its mains, by a battery that has run out."""
 FORBIDDEN = 1_000_000
 """Millinats that nothing is worth: a fault that is not to be considered."""
+
+
+class Weather(NamedTuple):
+    """How much oftener than their priors say things fail."""
+
+    network: float = 1.0
+    power: float = 1.0
+    site: float = 1.0
+
+
+FAIR = Weather()
+MOST_SITES = 4.0
+
+
+def _factor(found: int, expected: float) -> float:
+    """So many were found of so many expected: the mean of a rate whose prior is a Gamma distribution of weight 1."""
+    return (found + 1.0) / (expected + 1.0)
 
 
 class Attributor:
@@ -42,6 +60,7 @@ class Attributor:
         self._likelihood = Likelihood(self.seats, self.forest, _feeders(self.forest, self.nodes), self.priors)
         rates = (self.priors.faults_a_year[node.kind] for node in self.nodes)
         self._cost = nats(np.array([prior_cost(rate, self.priors) for rate in rates]))
+        self._chance = 1 / (1 + np.exp(self._cost / MILLINATS))
         self._wiring = Wiring(
             np.array([self.places.get(node.powered_by or "", NONE) for node in self.nodes], np.int64),
             nats(np.array([DARK_COST.get(node.kind, 0.0) for node in self.nodes])),
@@ -55,11 +74,17 @@ class Attributor:
         """The explanation of evidence in this attributor's own numbering."""
         if not ((observed.state == DOWN).any() or observed.on_battery.any()):
             return Attribution()
-        scene = self._scene(observed)
-        best = settle(scene.problem, self._wiring)
-        explanation = Explanation(scene, best.out, best.cost, self._wiring.feeds)
+        cut_for = self._likelihood.cut_for(observed)
+        survives_power = self._likelihood.survives_power(observed, cut_for)
+        wiring = self._timed(observed, cut_for)
+        against = self._likelihood.against(observed, survives_power) + self._words(observed)
+        scene = self._scene(observed, survives_power, against, FAIR)
+        at_first = Explanation(scene, settle(scene.problem, wiring), wiring)
+        scene = self._scene(observed, survives_power, against, self._weather(observed, at_first.findings()))
+        best = settle(scene.problem, wiring)
+        explanation = Explanation(scene, best, wiring)
         findings = suspicion.reunited(explanation.findings(), scene)
-        alternatives = Alternatives(scene.problem, self._wiring, best)
+        alternatives = Alternatives(scene.problem, wiring, best)
         blamed = [
             explanation.told(
                 finding,
@@ -95,13 +120,40 @@ class Attributor:
     def _names(self, place: int) -> tuple[str, ...]:
         return tuple(self.seats.ids[seat] for seat in self.seats.beneath(self.forest, place))
 
-    def _scene(self, observed: Observed) -> Scene:
-        survives_power = self._likelihood.survives_power(observed)
-        terms, against = self._likelihood.terms(observed, survives_power)
-        against = against + self._likelihood.stragglers(observed) + self._words(observed)
-        problem = Problem(self.forest, self._cost, against, terms)
+    def _timed(self, observed: Observed, cut_for: Floats) -> Wiring:
+        """The wiring of now: none for what fell before its power could have failed, dearer for what fell later."""
+        feeds, cost = self._wiring.feeds.copy(), self._wiring.dark_cost.copy()
+        since_s = np.append(cut_for, nan)[np.append(self._likelihood.feeder_of, NONE)[feeds]]
+        for place in np.flatnonzero(~np.isnan(since_s)):
+            fell = observed.down_for[self.seats.beneath(self.forest, int(place))]
+            known = fell[~np.isnan(fell)]
+            lasted_s = since_s[place] - np.median(known) if len(known) else 0.0
+            if lasted_s < -TOGETHER_S:
+                feeds[place] = NONE
+            elif lasted_s > TOGETHER_S:
+                cost[place] += round(DRAINED_COST[self.nodes[place].kind] * MILLINATS)
+        return Wiring(feeds, cost)
+
+    def _scene(self, observed: Observed, survives_power: Floats, against: Ints, weather: Weather) -> Scene:
+        terms = self._likelihood.terms(observed, survives_power, self.priors.site_fault * weather.site)
+        relief = np.where(self.forest.power, log(weather.power), log(weather.network))
+        cost = np.maximum(0, self._cost - nats(relief))
+        problem = Problem(self.forest, cost, against, terms)
         return Scene(
             self.inventory, self.nodes, self.forest, self.seats, self.priors, observed, survives_power, problem
+        )
+
+    def _weather(self, observed: Observed, findings: Sequence[Finding]) -> Weather:
+        """How much oftener things fail today, by what was found at first: a storm multiplies the rates of a tree."""
+        down = int((observed.state == DOWN).sum())
+        powers = [bool(self.forest.power[one.place]) for one in findings if len(one.points)]
+        expected = [float(self._chance[self.forest.power == power].sum()) for power in (False, True)]
+        sites = down - sum(len(one.points) for one in findings)
+        seen = int((observed.state != UNKNOWN).sum())
+        return Weather(
+            _factor(powers.count(False), expected[0]),
+            _factor(powers.count(True), expected[1]),
+            min(MOST_SITES, _factor(sites, seen * self.priors.site_fault)),
         )
 
     def _words(self, observed: Observed) -> Ints:

@@ -9,6 +9,7 @@ from typing import Protocol
 import msgspec
 import numpy as np
 
+from monitor.core.attribution.cascade import Solution, Wiring
 from monitor.core.attribution.cut import MILLINATS, Problem, state
 from monitor.core.attribution.forest import NONE, Bools, Floats, Forest, Ints
 from monitor.core.attribution.model import (
@@ -82,10 +83,9 @@ class Finding(msgspec.Struct, frozen=True):
 class Explanation:
     """One labelling, read."""
 
-    def __init__(self, scene: Scene, out: Bools, cost: Ints, feeds: Ints) -> None:
-        """``cost`` is what the labelling was found under, ``feeds`` the power node of each network node."""
-        self._scene, self._out, self._cost, self._feeds = scene, out, cost, feeds
-        self._root = _roots(scene.forest, out)
+    def __init__(self, scene: Scene, best: Solution, wiring: Wiring) -> None:
+        self._scene, self._out, self._cost, self._feeds = scene, best.out, best.cost, wiring.feeds
+        self._root = _roots(scene.forest, best.out)
 
     def findings(self) -> list[Finding]:
         """The nodes to blame, each with its points; equipment that lost its power goes to what took that."""

@@ -6,14 +6,14 @@ they are said to. When the power failed is not known; for each feeder that insta
 its points is likeliest, among the instants when one of them fell or went on battery.
 """
 
-from math import log
+from math import log, nan
 
 import numpy as np
 
 from monitor.core.attribution.cut import MILLINATS, Terms
 from monitor.core.attribution.forest import NONE, Floats, Forest, Ints
 from monitor.core.attribution.model import Priors
-from monitor.core.attribution.observed import DOWN, UP, Observed, Seats
+from monitor.core.attribution.observed import DOWN, UP, Bytes, Observed, Seats
 
 YEAR_S = 365.25 * 86_400
 SOUND_BATTERY = 0.9
@@ -28,7 +28,12 @@ INSTANTS = 12
 """How many instants are tried for the beginning of a power cut."""
 LEAST_DOUBT = 1e-6
 TOGETHER_S = 10.0
-"""A network node takes its points within so long of one another, however rarely they are probed."""
+"""A fault takes the points that have no battery within so long of one another, however rarely they are probed."""
+LATE = 0.7
+"""Chance that a point without a known battery, which fell later than that after its mains failed, did so for another
+reason: it may have a battery that nobody knows of."""
+NOBODY_KNOWS = 0.5
+"""Chance that a battery holds when it is not known since when it would have to."""
 STRAGGLER = 1.0
 """Nats against a network fault for each point that fell at another time than most below its node,"""
 STRAGGLERS = 3.0
@@ -37,9 +42,15 @@ STRAGGLERS = 3.0
 
 def survival(since_s: Floats, lasts_s: Floats, floor: float) -> Floats:
     """Chance that a site lives so long after its mains failed, on a battery of that rated time (0: none)."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        drained = (np.maximum(since_s, 0.0) / np.maximum(lasts_s, 1e-9)) ** STEEPNESS
-    found: Floats = np.where(lasts_s > 0, np.maximum(floor, SOUND_BATTERY / (1 + drained)), floor)
+    drained = (np.maximum(since_s, 0.0) / np.maximum(lasts_s, 1e-3)) ** STEEPNESS
+    holds = np.where(np.isnan(drained), NOBODY_KNOWS, SOUND_BATTERY / (1 + drained))
+    found: Floats = np.where(lasts_s > 0, np.maximum(floor, holds), floor)
+    return found
+
+
+def lived(state: Bytes, since_s: Floats, down_for: Floats) -> Floats:
+    """How long points lived without mains, if these failed so long ago: until now, or until they fell."""
+    found: Floats = np.where(state == DOWN, since_s - down_for, since_s)
     return found
 
 
@@ -55,27 +66,35 @@ class Likelihood:
     def __init__(self, seats: Seats, forest: Forest, feeder_of: Ints, priors: Priors) -> None:
         """``feeder_of``: by node of the forest, the feeder that a power cut of it is timed with."""
         self._seats, self._forest, self._priors = seats, forest, priors
-        self._feeder = np.append(feeder_of, NONE)[seats.pow]
+        self.feeder_of = np.append(feeder_of, NONE)
+        self._feeder = self.feeder_of[seats.pow]
         self._survives_network = np.where(seats.backup, priors.survives_on_backup, priors.survives_network)
 
-    def survives_power(self, observed: Observed) -> Floats:
-        """By point, the chance to be up now (to have been up until it fell) if its power is out."""
-        priors, lasts_s = self._priors, self._seats.battery_s
-        since_s = self._since_cut(observed)
-        fell_s = np.where(np.isnan(observed.down_for), 0.0, observed.down_for)
-        lived_s = np.where(observed.state == DOWN, since_s - fell_s, since_s)
-        found = survival(lived_s, lasts_s, priors.survives_power)
+    def survives_power(self, observed: Observed, cut_for: Floats) -> Floats:
+        """By point, the chance to be up now (to have been up until it fell) if its power is out.
+
+        ``cut_for`` is :meth:`cut_for`.
+        """
+        found = self._alive(observed, np.arange(len(self._seats)), np.append(cut_for, nan)[self._feeder])
         on, down = observed.on_battery, observed.state == DOWN
         found = np.where(on & ~down, TELLS_BATTERY, found)
         left_s = np.where(np.isnan(observed.left_s), 0.0, observed.left_s)
-        silent_s = np.minimum(fell_s, LEFT_AT_LEAST_S)
+        silent_s = np.fmin(observed.down_for, LEFT_AT_LEAST_S)
         return np.where(on & down, survival(silent_s + LEFT_AT_LEAST_S, left_s, 0.3), found)
 
-    def terms(self, observed: Observed, survives_power: Floats) -> tuple[Terms, Ints]:
-        """Terms of the points that are down, and by node what those that are up say against its being out."""
-        return self._down(observed, survives_power), self._up(observed, survives_power)
+    def _alive(self, observed: Observed, who: Ints, since_s: Floats | float) -> Floats:
+        """The chance of these points to be up, or to have been until they fell, their mains having failed then."""
+        state, lasts_s = observed.state[who], self._seats.battery_s[who]
+        lived_s = lived(state, np.broadcast_to(since_s, state.shape), observed.down_for[who])
+        alive = survival(lived_s, lasts_s, self._priors.survives_power)
+        late = (state == DOWN) & (lasts_s == 0) & (lived_s > TOGETHER_S)
+        return np.where(late, LATE, alive)
 
-    def stragglers(self, observed: Observed) -> Ints:
+    def against(self, observed: Observed, survives_power: Floats) -> Ints:
+        """By node, what speaks against its being out: its points that are up, and that they fell one by one."""
+        return self._up(observed, survives_power) + self._stragglers(observed)
+
+    def _stragglers(self, observed: Observed) -> Ints:
         """By network node, what it costs that its points fell one by one, as batteries let them, and not together."""
         against = np.zeros(len(self._forest), np.int64)
         fell = np.flatnonzero(~np.isnan(observed.down_for) & (observed.state == DOWN) & (self._seats.net >= 0))
@@ -86,9 +105,10 @@ class Likelihood:
             against[leaves[place]] = round(min(STRAGGLERS, STRAGGLER * late) * MILLINATS)
         return against
 
-    def _down(self, observed: Observed, survives_power: Floats) -> Terms:
+    def terms(self, observed: Observed, survives_power: Floats, site_fault: float) -> Terms:
+        """The costs of the points that are down."""
         down = np.flatnonzero(observed.state == DOWN)
-        well = 1 - self._priors.site_fault
+        well = 1 - site_fault
         network, power = self._survives_network[down], survives_power[down]
         t00, t01, t10, t11 = (
             nats(-np.log(np.maximum(LEAST_DOUBT, 1 - up)))
@@ -105,22 +125,20 @@ class Likelihood:
             np.add.at(against, leaf[hung], nats(-np.log(survives[hung])))
         return against
 
-    def _since_cut(self, observed: Observed) -> Floats:
-        """By point, how long ago the power of its feeder failed, if it did."""
+    def cut_for(self, observed: Observed) -> Floats:
+        """By node, for feeders: how long ago its power failed, if it did; NaN where there is no sign of it."""
         sign_s = np.fmax(observed.down_for, observed.battery_for)
-        found = np.zeros(len(self._seats))
-        signed = np.flatnonzero(~np.isnan(sign_s) & (self._feeder >= 0))
-        if not len(signed):
-            return found
+        found = np.full(len(self._forest), nan)
+        signed = ~np.isnan(sign_s) & (self._feeder != NONE)
         for feeder in np.unique(self._feeder[signed]):
             ours = self._seats.beneath(self._forest, int(feeder))
-            found[ours] = self._likeliest(observed, ours, sign_s)
+            found[feeder] = self._likeliest(observed, ours, sign_s)
         return found
 
     def _likeliest(self, observed: Observed, ours: Ints, sign_s: Floats) -> float:
         """The instant, among those when something was seen, at which what is seen of these points is likeliest."""
         instants = np.unique(np.ceil(sign_s[ours][~np.isnan(sign_s[ours])]))
-        if len(instants) == 1 or not (self._seats.battery_s[ours] > 0).any():
+        if len(instants) == 1:
             return float(instants[-1])
         instants = instants[np.unique(np.linspace(0, len(instants) - 1, INSTANTS).astype(np.int64))]
         scores = [self._score(observed, ours, float(instant)) for instant in instants]
@@ -129,11 +147,9 @@ class Likelihood:
     def _score(self, observed: Observed, ours: Ints, since_s: float) -> float:
         """The logarithm of how likely the states of these points are, their power having failed then."""
         state, fell_s = observed.state[ours], observed.down_for[ours]
-        down = (state == DOWN) & ~np.isnan(fell_s)
-        before = down & (fell_s > since_s)  # fell earlier, and for another reason
-        lived_s = np.where(down, since_s - fell_s, since_s)
-        alive = survival(lived_s, self._seats.battery_s[ours], self._priors.survives_power)
-        told = np.where(down, np.log1p(-alive), np.where(state == UP, np.log(alive), 0.0))
+        before = (state == DOWN) & (fell_s > since_s)  # fell earlier, and for another reason
+        alive = self._alive(observed, ours, since_s)
+        told = np.where(state == DOWN, np.log1p(-alive), np.where(state == UP, np.log(alive), 0.0))
         return float(np.where(before, log(self._priors.site_fault), told).sum())
 
 

@@ -53,10 +53,10 @@ class Evidence(msgspec.Struct, frozen=True):
 RATES = {
     NodeKind.CORE: 0.3,
     NodeKind.AGGREGATION: 1.5,
-    NodeKind.ACCESS: 4.0,
+    NodeKind.ACCESS: 3.0,
     NodeKind.SUBSTATION: 0.4,
     NodeKind.FEEDER: 6.0,
-    NodeKind.TRANSFORMER: 2.5,
+    NodeKind.TRANSFORMER: 3.0,
 }
 """Faults a year of one node."""
 

@@ -6,21 +6,24 @@ elsewhere: it hangs there. The latter is also given to that node, whoever owns i
 """
 
 from collections.abc import Sequence
+from math import inf
 
 import numpy as np
 
 from monitor.core.attribution.explanation import Finding, Scene
-from monitor.core.attribution.forest import Floats, Ints
+from monitor.core.attribution.forest import NONE, Floats, Ints
 from monitor.core.attribution.observed import DOWN, UP
 
 TOGETHER_S = 2.5
 """A network node takes its points within so long of one another, detection included."""
 AT_LEAST = 3
 """So many points make a moment."""
+MARGIN_S = 0.5
+"""By how much the instants of points that fell together may be wrong."""
 MOST_OF = 0.8
 """A node's points fell together when so many of them did."""
-CONTRADICTED = 0.5
-"""A survivor is suspect when it is likelier to hang elsewhere than to have survived."""
+CONTRADICTED = 0.8
+"""How much likelier it must be that a survivor hangs elsewhere than that it was lucky."""
 WEIGHT = 40.0
 """How many points the share of wrong rows is believed for before it is counted."""
 LARGEST_SHARE = 0.25
@@ -34,12 +37,8 @@ def reunited(findings: Sequence[Finding], scene: Scene) -> list[Finding]:
     explained = np.concatenate([finding.points for finding in findings] or [np.array([], np.int64)])
     joined: list[list[int]] = [[] for _ in findings]
     for seat in np.setdiff1d(scene.down, explained):
-        near = [
-            place
-            for place, moment in enumerate(moments)
-            if moment is not None and abs(fell[seat] - moment) <= TOGETHER_S
-        ]
-        if len(near) == 1:
+        near = [place for place, (first, last) in enumerate(moments) if first <= fell[seat] <= last]
+        if len(near) == 1 and _is_alone(int(seat), scene):
             joined[near[0]].append(int(seat))
     return [
         Finding(one.place, np.concatenate((one.points, np.array(more, np.int64))), one.secondary, tuple(more))
@@ -49,13 +48,19 @@ def reunited(findings: Sequence[Finding], scene: Scene) -> list[Finding]:
     ]
 
 
-def _moment(fell: Floats) -> float | None:
-    """When these points fell, if they did so together; None also where the instants are no measurements."""
+def _moment(fell: Floats) -> tuple[float, float]:
+    """From when to when these points fell, if they did so together; else never, as where nobody measured it."""
     known = fell[~np.isnan(fell)]
-    if len(known) < AT_LEAST or np.ptp(known) == 0:
-        return None
-    middle = float(np.median(known))
-    return middle if (np.abs(known - middle) <= TOGETHER_S).mean() >= MOST_OF else None
+    together = known[np.abs(known - np.median(known)) <= TOGETHER_S] if len(known) else known
+    if len(together) < max(AT_LEAST, MOST_OF * len(known)) or np.ptp(together) == 0:
+        return inf, -inf
+    return float(together.min()) - MARGIN_S, float(together.max()) + MARGIN_S
+
+
+def _is_alone(seat: int, scene: Scene) -> bool:
+    """Whether other points on both of its nodes are well: by the map, it fell by itself."""
+    leaves = (int(scene.seats.net[seat]), int(scene.seats.pow[seat]))
+    return all(leaf != NONE and (scene.observed.state[scene.beneath(leaf)] == UP).any() for leaf in leaves)
 
 
 def suspects(findings: Sequence[Finding], scene: Scene) -> tuple[str, ...]:
