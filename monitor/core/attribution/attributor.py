@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components
 
 from monitor.core.attribution import suspicion
 from monitor.core.attribution.cascade import Solution, Wiring, settle
-from monitor.core.attribution.cut import MILLINATS, Problem, live
+from monitor.core.attribution.cut import MILLINATS, Problem, energy, live
 from monitor.core.attribution.explanation import DETERMINED, Explanation, Finding, Scene
 from monitor.core.attribution.forest import NONE, Bools, Floats, Forest, Ints, plant
 from monitor.core.attribution.likelihood import TOGETHER_S, Likelihood, nats, prior_cost
@@ -203,7 +203,8 @@ class Alternatives:
         if number not in self._asked:
             nodes = np.flatnonzero(self._live & (self._part == number))
             problem, wiring = self._problem.part(nodes), self._wiring.part(nodes)
-            self._asked[number] = nodes, problem, wiring, settle(problem, wiring).energy
+            least = energy(msgspec.structs.replace(problem, cost=self._best.cost[nodes]), self._best.out[nodes])
+            self._asked[number] = nodes, problem, wiring, least
         return self._asked[number]
 
 
