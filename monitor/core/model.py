@@ -85,6 +85,8 @@ class Node(msgspec.Struct, frozen=True):
     """The company, desk or branch that owns it, as written in the file."""
     powered_by: str | None = None
     """For network equipment, the power node that feeds it."""
+    address: str | None = None
+    """For network equipment, where it answers; None where nobody asks it."""
 
 
 class District(msgspec.Struct, frozen=True):
@@ -138,6 +140,8 @@ class Source(StrEnum):
     """The point's own page tells us, each second, over the connection that it opened."""
     ROSTER = "roster"
     """The platform tells who has joined: late by its own time-outs, so it proves nothing but that."""
+    NODE = "node"
+    """A node of the network itself: no point's, and no eye of ours; evidence of the attribution."""
     SERVICE = "service"
     """What all points use: the portal, the broadcast. No point's, and no eye of ours."""
     WITNESS = "witness"
@@ -161,6 +165,8 @@ class CheckPolicy(msgspec.Struct, frozen=True):
     max_jitter_s: float = 0.2
     """Above it the point is degraded."""
     source: Source = Source.PROBE
+    node: str = ""
+    """Of a node's check, the node's id."""
 
 
 class Phase(msgspec.Struct, frozen=True, kw_only=True):

@@ -296,6 +296,8 @@ class Pipeline:
         self._fate = SharedFate(inventory, [inventory.points[point_id] for point_id in sorted(probed)])
         self._seat_points(old_points, now)
         self._dossier = Dossier(Attributor(inventory, priors), self._points)
+        for check in self._order:
+            self._heard_node(check, now)
         self._province = Province(self._points, self._dossier.attributor)
         self._changed_at = now
 
@@ -404,6 +406,7 @@ class Pipeline:
         detection.observe(status, observation.measurement, at, self._boundary, support)
         if status.state is not before:
             happened.append(self._changed(status, before, at))
+            self._heard_node(status, at)
             detection.judge_flapping(status, at)
         elif status.quality is quality:
             return happened
@@ -455,6 +458,12 @@ class Pipeline:
     def _due(self, point_id: str, now: float) -> bool:
         until = self._points[point_id].contested_until
         return until is not None and until <= now
+
+    def _heard_node(self, status: CheckStatus, at: float) -> None:
+        """A node of the network answers, or does not any more."""
+        if status.policy.node:
+            self._dossier.note_node(status.policy.node, status.state)
+            self._changed_at = max(self._changed_at, at)
 
     def _heard_ups(self, status: CheckStatus, observation: Observation) -> list[Happening]:
         point = self._points.get(status.policy.point)
@@ -575,6 +584,7 @@ class Pipeline:
     def _forget(self, status: CheckStatus, now: float) -> list[Happening]:
         before = status.state
         detection.forget(status, now)
+        self._heard_node(status, now)
         return [self._changed(status, before, now), *self._judge(status.policy.point, now)]
 
     def _shift(self, by_s: float) -> None:
