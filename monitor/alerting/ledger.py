@@ -1,5 +1,6 @@
 """Which alerts fire, and which have just ended: folds happenings, and mends itself from the state they came from. Pure.
 
+Each ongoing incident fires one alert, to those who must act; and for the technical team each point that is lost.
 Only an expected point fires: one that is down, or one whose line is there while signalling, picture, sound or its
 electricity is not. A point has one alert; what it is about may change, then another takes its place. Suppress
 creation, never resolution: while the monitor is blind nothing new fires about points; what fires already stays, through
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from monitor.alerting.incidents import cause_of, incident_alert, withdrawn
 from monitor.alerting.messages import (
     DEGRADATIONS,
     POINT_DEGRADED,
@@ -22,9 +24,17 @@ from monitor.alerting.messages import (
     point_down,
     relabelled,
     replaced,
-    word_of,
 )
-from monitor.core.model import BlindnessChanged, Cause, Happening, Inventory, Phase, PointChanged, PointState
+from monitor.core.model import (
+    BlindnessChanged,
+    Cause,
+    Happening,
+    IncidentChanged,
+    Inventory,
+    Phase,
+    PointChanged,
+    PointState,
+)
 from monitor.core.pipeline import Pipeline
 
 OVER = frozenset({PointState.UP, PointState.DEGRADED, PointState.NOT_EXPECTED})
@@ -33,17 +43,17 @@ MONITOR = ""
 """What MonitorBlind is about, where other alerts have a point's id."""
 
 
-Word = tuple[str, str]
-"""What an alert about a point says: its alertname and the cause that routes it."""
-
-
-def word_about(state: PointState, cause: Cause) -> Word | None:
-    """What is to be said of a point in this state; None for nothing."""
+def word_about(state: PointState, cause: Cause) -> str | None:
+    """The alertname of what is to be said of a point in this state; None for nothing."""
     if state is PointState.DOWN:
-        return word_of(POINT_DOWN, cause)
+        return POINT_DOWN
     if state is PointState.DEGRADED and cause in DEGRADATIONS:
-        return word_of(POINT_DEGRADED, cause)
+        return POINT_DEGRADED
     return None
+
+
+INCIDENTS = "incident "
+"""Before the id of an incident that an alert is about: no point's id has a blank."""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -79,6 +89,8 @@ class Ledger:
             if isinstance(happening, PointChanged):
                 told = happening
                 changed.update(self._point(told.point, told.after, told.cause, told.since, told.detail, told.at))
+            elif isinstance(happening, IncidentChanged):
+                changed.update(self._incident(happening.incident, happening.at))
             elif isinstance(happening, BlindnessChanged):
                 changed.update(self._sight(happening.blind, happening.since, happening.reason, happening.at))
         return changed
@@ -93,6 +105,8 @@ class Ledger:
             if word_about(status.state, status.cause) != self._word(point_id):
                 told = status
                 changed.update(self._point(point_id, told.state, told.cause, told.since, told.detail, now))
+        for incident_id in pipeline.incidents.ongoing:
+            changed.update(self._incident(incident_id, now))
         return changed
 
     def entry(self, fingerprint: str) -> Entry | None:
@@ -126,10 +140,30 @@ class Ledger:
                 alert = compose(status.point, since, detail, self._scene(at), cause)
                 yield from self._replace(point_id, alert, at) if said else self._fire(point_id, alert)
 
-    def _word(self, point_id: str) -> Word | None:
+    def _word(self, point_id: str) -> str | None:
         fingerprint = self._about.get(point_id)
-        labels = self.firing[fingerprint].labels if fingerprint is not None else None
-        return (labels["alertname"], labels["cause"]) if labels is not None else None
+        return self.firing[fingerprint].labels["alertname"] if fingerprint is not None else None
+
+    def _incident(self, incident_id: str, now: float) -> Iterator[str]:
+        """One alert an incident: new words in the same alert, another one when it concerns somebody else."""
+        about, incident = f"{INCIDENTS}{incident_id}", self._pipeline.incidents.get(incident_id)
+        before = self.firing.get(self._about.get(about, ""))
+        if incident is None or not incident.ongoing:
+            if before is not None and incident is not None:
+                successor = self._pipeline.incidents.get(incident.became)
+                inventory = self._pipeline.inventory
+                self.firing[before.fingerprint] = withdrawn(before, incident, successor, inventory)
+            yield from self._end(about, now)
+        elif before is None:
+            if not self._blind:
+                yield from self._fire(about, incident_alert(incident, self._scene(now)))
+        elif before.labels["cause"] != cause_of(incident):
+            yield from self._replace(about, incident_alert(incident, self._scene(now), before), now)
+        else:
+            words = incident_alert(incident, self._scene(now), before).annotations
+            if words != before.annotations:
+                self.firing[before.fingerprint] = msgspec.structs.replace(before, annotations=words)
+                yield before.fingerprint
 
     def _sight(self, blind: bool, since: float, reason: str, now: float) -> Iterator[str]:  # noqa: FBT001
         regained, self._blind = self._blind and not blind, blind
@@ -140,11 +174,13 @@ class Ledger:
             yield from self.mend(now)
 
     def _leave(self, now: float) -> Iterator[str]:
-        """End what is about points that nobody observes any more."""
-        for point_id in self._about.keys() - {MONITOR}:
-            status = self._pipeline.points.get(point_id)
-            if status is None or not status.checks or not status.point.expected:
-                yield from self._end(point_id, now)
+        """End what is about points that nobody observes any more, and about incidents that are over."""
+        for about in self._about.keys() - {MONITOR}:
+            status = self._pipeline.points.get(about)
+            if about.startswith(INCIDENTS):
+                yield from self._incident(about.removeprefix(INCIDENTS), now)
+            elif status is None or not status.checks or not status.point.expected:
+                yield from self._end(about, now)
 
     def _relabel(self, now: float) -> Iterator[str]:
         """After a reload, or in another phase: replace what would be labelled otherwise now."""
@@ -152,8 +188,13 @@ class Ledger:
             return
         self._under = (self._pipeline.inventory, self._pipeline.phase)
         for about, fingerprint in list(self._about.items()):
-            point = None if about == MONITOR else self._pipeline.points[about].point
-            alert = relabelled(self.firing[fingerprint], point, self._scene(now))
+            incident_id = about.removeprefix(INCIDENTS) if about.startswith(INCIDENTS) else ""
+            incident = self._pipeline.incidents.get(incident_id)
+            if incident is not None:
+                alert = incident_alert(incident, self._scene(now), self.firing[fingerprint])
+            else:
+                point = None if about == MONITOR else self._pipeline.points[about].point
+                alert = relabelled(self.firing[fingerprint], point, self._scene(now))
             if alert.fingerprint != fingerprint:
                 yield from self._replace(about, alert, now)
 

@@ -39,8 +39,8 @@ DEGRADATIONS = {
 }
 """What a point that is degraded is alerted for, and in which words."""
 
-WHO = {POINT_DOWN: "undetermined", POINT_DEGRADED: "site"}
-"""The label ``cause`` that leads an alert to those who must act, by alertname; for want of power another one."""
+WHO = {POINT_DOWN: "point", POINT_DEGRADED: "site"}
+"""The label ``cause``, by alertname: of a lost point the technical team alone is told, others hear of its incident."""
 
 FAILURES = {
     Failure.TIMEOUT: "không có trả lời",
@@ -100,11 +100,6 @@ class Scene(msgspec.Struct, frozen=True):
         return cls(inventory, ceremony, phase.severity, external_url.rstrip("/"), now, monitor)
 
 
-def word_of(name: str, cause: Cause) -> tuple[str, str]:
-    """The labels ``alertname`` and ``cause`` of an alert about a point."""
-    return name, "power" if cause is Cause.POWER_LOST else WHO[name]
-
-
 def point_down(point: Point, since: float, detail: str, scene: Scene, cause: Cause = Cause.LOST_CONNECTION) -> Alert:
     """A point is lost since that instant; ``detail`` is the verdict's: a failure's word, then what it names."""
     what = "Mất kết nối do mất điện" if cause is Cause.POWER_LOST else "Mất kết nối"
@@ -117,10 +112,10 @@ def point_degraded(point: Point, since: float, detail: str, scene: Scene, cause:
 
 
 def _about(point: Point, name: str, cause: Cause, what: str, since: float, detail: str, scene: Scene) -> Alert:
-    time, day = _clock(since, scene)
+    time, day = clock(since, scene)
     link = f"{scene.external_url}/points/{quote(point.id, safe='', errors='replace')}"
-    return _alert(
-        _point_labels(point, scene, *word_of(name, cause)),
+    return alert_of(
+        _point_labels(point, scene, name),
         {
             "summary": f"{what}: {_place(point, scene.inventory)} từ {time}",
             "description": _description(point, what, cause, detail, f"{time} ngày {day}", scene.inventory),
@@ -135,7 +130,7 @@ def _about(point: Point, name: str, cause: Cause, what: str, since: float, detai
 
 def monitor_blind(since: float, reason: str, scene: Scene) -> Alert:
     """The monitor itself does not see; ``reason`` is for people."""
-    time, day = _clock(since, scene)
+    time, day = clock(since, scene)
     link = f"{scene.external_url}/"
     labels = {
         "alertname": MONITOR_BLIND,
@@ -150,7 +145,7 @@ def monitor_blind(since: float, reason: str, scene: Scene) -> Alert:
         "since": f"{time} {day}",
         "dashboard": link,
     }
-    return _alert(labels, annotations, since, scene.now, link)
+    return alert_of(labels, annotations, since, scene.now, link)
 
 
 def relabelled(alert: Alert, point: Point | None, scene: Scene) -> Alert:
@@ -159,8 +154,8 @@ def relabelled(alert: Alert, point: Point | None, scene: Scene) -> Alert:
     now = msgspec.structs.replace(scene, severity=severity)
     labels = {**alert.labels, "severity": severity}
     if point is not None:
-        labels = _point_labels(point, now, alert.labels["alertname"], alert.labels["cause"])
-    return _alert(labels, alert.annotations, alert.starts_at, scene.now, alert.link)
+        labels = _point_labels(point, now, alert.labels["alertname"])
+    return alert_of(labels, alert.annotations, alert.starts_at, scene.now, alert.link)
 
 
 def replaced(alert: Alert) -> Alert:
@@ -172,7 +167,7 @@ def _gravity(severity: str) -> int:
     return SEVERITIES.index(severity) if severity in SEVERITIES else -1
 
 
-def _alert(
+def alert_of(
     labels: Mapping[str, str], annotations: Mapping[str, str], since: float, raised_at: float, link: str
 ) -> Alert:
     """An alert without empty labels, which Alertmanager would take off, and valid in UTF-8."""
@@ -182,7 +177,7 @@ def _alert(
     return Alert(fingerprint, kept, annotations, since, raised_at, link)
 
 
-def _point_labels(point: Point, scene: Scene, name: str, cause: str) -> dict[str, str]:
+def _point_labels(point: Point, scene: Scene, name: str) -> dict[str, str]:
     inventory = scene.inventory
     return {
         "alertname": name,
@@ -197,12 +192,12 @@ def _point_labels(point: Point, scene: Scene, name: str, cause: str) -> dict[str
         "power_node": point.power_node or "",
         "operator": inventory.network_operator(point),
         "power_operator": inventory.power_operator(point),
-        "cause": cause,
+        "cause": WHO[name],
         "severity": scene.severity,
     }
 
 
-def _clock(at: float, scene: Scene) -> tuple[str, str]:
+def clock(at: float, scene: Scene) -> tuple[str, str]:
     """The time of day and the date, where the ceremony is."""
     local = datetime.fromtimestamp(at, ZoneInfo(scene.ceremony.timezone))
     return f"{local:%H:%M:%S}", f"{local:%d/%m/%Y}"
@@ -221,7 +216,6 @@ def _description(point: Point, what: str, cause: Cause, detail: str, since: str,
         _node("Trạm điện", inventory.power.get(point.power_node or "")),
         f"Đường dự phòng: {point.backup_link}" if point.backup_link else "",
         f"Bộ lưu điện (UPS): {point.ups_minutes:g} phút" if point.ups_minutes else "",
-        "Chưa rõ nguyên nhân" if cause is Cause.LOST_CONNECTION else "",
     ]
     return ". ".join(filter(None, sentences)) + "."
 

@@ -37,7 +37,7 @@ def test_a_lost_point_in_words(scene: Scene, a_point: Callable[..., Point], stag
         "description": "Xã Xuân Lộc (Triệu Sơn) mất kết nối từ 07:12:03 ngày 08/05/2025: "
         "không có đường tới (10.38.9.1). Nút mạng: Switch Xuân Lộc [acc-1], đơn vị quản lý: VNPT Triệu Sơn. "
         "Trạm điện: TBA 12 [tba-12], đơn vị quản lý: Điện lực Triệu Sơn. Đường dự phòng: 4g. "
-        "Bộ lưu điện (UPS): 20 phút. Chưa rõ nguyên nhân.",
+        "Bộ lưu điện (UPS): 20 phút.",
         "since": "07:12:03 08/05/2025",
         "dashboard": "https://monitor.example.invalid/points/p0",
     }
@@ -57,7 +57,7 @@ def test_labels_of_a_lost_point(scene: Scene, a_point: Callable[..., Point], sta
         "power_node": "tba-12",
         "operator": "VNPT Triệu Sơn",
         "power_operator": "Điện lực Triệu Sơn",
-        "cause": "undetermined",
+        "cause": "point",
         "severity": "warning",
     }
 
@@ -75,9 +75,7 @@ def test_a_point_of_the_province_needs_no_district_nor_nodes(scene: Scene, stage
     pipeline = stage(1).pipeline
     host = Point(id="tinh uy/1", name="Tỉnh ủy", tier=Tier.PROVINCE, mode=Mode.TWO_WAY, role="host")
     alert = point_down(host, pipeline.ceremony.report_at, "", scene)
-    assert alert.annotations["description"] == (
-        "Tỉnh ủy mất kết nối từ 07:28:43 ngày 08/05/2025: không có trả lời. Chưa rõ nguyên nhân."
-    )
+    assert alert.annotations["description"] == ("Tỉnh ủy mất kết nối từ 07:28:43 ngày 08/05/2025: không có trả lời.")
     assert alert.labels["role"] == "host"
     assert alert.link == "https://monitor.example.invalid/points/tinh%20uy%2F1"
 

@@ -213,8 +213,7 @@ class Explanation:
         state = scene.observed.state[beneath]
         yield self._down_fact(place, beneath[state == DOWN], int((state != UNKNOWN).sum()))
         yield from self._survivors(place, beneath[state == UP])
-        if scene.forest.power[place]:
-            yield from self._words(beneath)
+        yield from self._words(beneath, 1 if scene.forest.power[place] else -1)
         yield from self._answers(place)
         if finding.secondary:
             ids = tuple(scene.nodes[one].id for one in finding.secondary)
@@ -243,7 +242,8 @@ class Explanation:
             if mask.any():
                 yield _fact(FactKind.SURVIVOR, up[mask], scene, nats=float(np.log(survives[mask]).sum()), source=why)
 
-    def _words(self, beneath: Ints) -> Iterator[Fact]:
+    def _words(self, beneath: Ints, sign: int) -> Iterator[Fact]:
+        """What sites say of their mains; what speaks for the power speaks against the network."""
         words = self._scene.observed.words
         for on_battery, kind in ((True, FactKind.ON_BATTERY), (False, FactKind.ON_MAINS)):
             for source in PowerSource:
@@ -253,7 +253,7 @@ class Explanation:
                     if int(seat) in words and source in told(words[int(seat)], on_battery=on_battery)
                 ]
                 if who:
-                    yield _fact(kind, who, self._scene, nats=len(who) * NATS[source, on_battery], source=source)
+                    yield _fact(kind, who, self._scene, nats=sign * len(who) * NATS[source, on_battery], source=source)
 
     def _answers(self, place: int) -> Iterator[Fact]:
         state = self._scene.observed.node[place]

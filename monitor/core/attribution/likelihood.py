@@ -27,6 +27,8 @@ LEFT_AT_LEAST_S = 60.0
 INSTANTS = 12
 """How many instants are tried for the beginning of a power cut."""
 LEAST_DOUBT = 1e-6
+UNPLUGGED = 0.3
+"""Chance that a site which says that it lost its mains, for whatever reason, is down: no further fault is needed."""
 TOGETHER_S = 10.0
 """A fault takes the points that have no battery within so long of one another, however rarely they are probed."""
 LATE = 0.7
@@ -108,11 +110,11 @@ class Likelihood:
     def terms(self, observed: Observed, survives_power: Floats, site_fault: float) -> Terms:
         """The costs of the points that are down."""
         down = np.flatnonzero(observed.state == DOWN)
-        well = 1 - site_fault
+        well = 1 - np.where(observed.on_battery[down], UNPLUGGED, site_fault)
         network, power = self._survives_network[down], survives_power[down]
         t00, t01, t10, t11 = (
             nats(-np.log(np.maximum(LEAST_DOUBT, 1 - up)))
-            for up in (np.full(len(down), well), well * power, well * network, well * network * power)
+            for up in (well, well * power, well * network, well * network * power)
         )
         t11 = np.maximum(t11, t01 + t10 - t00)  # which rounding may miss by one
         return Terms(self._seats.net[down], self._seats.pow[down], t00, t01, t10, t11)

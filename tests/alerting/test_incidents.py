@@ -1,0 +1,246 @@
+"""Alerts of incidents: one each, to those who must act, and taken back in words."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from monitor.alerting.incidents import cause_of, fact_told, incident_alert
+from monitor.alerting.ledger import Ledger
+from monitor.alerting.messages import Scene
+from monitor.core.attribution import Fact, FactKind, RunnerUp
+from monitor.core.incidents import Incident
+from monitor.core.model import Certainty, Change, IncidentChanged, IncidentState, Phase, Tree
+
+Stage = Callable[[int], Any]
+
+CUT = Incident(
+    id="network:acc-1",
+    tree=Tree.NETWORK,
+    node="acc-1",
+    operator="VNPT Triệu Sơn",
+    since=1746663123.0,
+    opened_at=1746663126.0,
+    certainty=Certainty.CERTAIN,
+    probability=0.99,
+    owner_probability=0.99,
+    points=("p0", "p1", "p2", "p3"),
+    evidence=(
+        Fact(FactKind.DOWN, 4, of=5, nats=21.0),
+        Fact(FactKind.SURVIVOR, 1, source="backup", nats=-0.7, ids=("p4",)),
+        Fact(FactKind.RUNNER_UP, 1, nats=4.2, ids=("tba-12",)),
+    ),
+    runner_up=RunnerUp("tba-12", Tree.POWER, "Điện lực Triệu Sơn", 0.01),
+)
+
+
+def incident(**changes: Any) -> Incident:
+    """The cut, with something else about it."""
+    return msgspec.structs.replace(CUT, hit=set(CUT.points), **changes)
+
+
+@pytest.fixture
+def scene(stage: Stage) -> Scene:
+    """During the phase of severity critical."""
+    pipeline = stage(5).pipeline
+    phase = next(phase for phase in pipeline.ceremony.phases if phase.severity == "critical")
+    return Scene.of(pipeline.inventory, pipeline.ceremony, phase, "https://monitor.example.invalid/", 1746663130.0)
+
+
+def test_it_says_what_failed_whose_it_is_and_why(scene: Scene) -> None:
+    alert = incident_alert(incident(), scene)
+    assert alert.annotations == {
+        "summary": "Sự cố mạng: Switch Xuân Lộc, 4 điểm mất kết nối từ 07:12:03, chắc chắn 99 %",
+        "description": "Sự cố mạng: Switch Xuân Lộc [acc-1] từ 07:12:03 ngày 08/05/2025. "
+        "Đơn vị xử lý: VNPT Triệu Sơn (chắc chắn 99 %). "
+        "Điểm mất kết nối: Xã Xuân Lộc, Xã Xuân Lộc, Xã Xuân Lộc và 1 điểm nữa. "
+        "4 trên 5 điểm quan sát được bên dưới đã mất. 1 điểm bên dưới vẫn kết nối nhờ đường dự phòng.",
+        "since": "07:12:03 08/05/2025",
+        "points": "4",
+        "probability": "chắc chắn 99 %",
+        "dashboard": "https://monitor.example.invalid/incidents/network%3Aacc-1",
+    }
+
+
+def test_its_labels_lead_to_the_owner_alone(scene: Scene) -> None:
+    assert incident_alert(incident(), scene).labels == {
+        "alertname": "Incident",
+        "incident": "network:acc-1",
+        "cause": "telecom",
+        "node": "acc-1",
+        "node_kind": "access",
+        "operator": "VNPT Triệu Sơn",
+        "district": "397",
+        "district_name": "Triệu Sơn",
+        "severity": "critical",
+    }
+
+
+def test_the_power_company_has_a_label_of_its_own(scene: Scene) -> None:
+    dark = incident(id="power:tba-12", tree=Tree.POWER, node="tba-12", operator="Điện lực Triệu Sơn")
+    labels = incident_alert(dark, scene).labels
+    assert (labels["cause"], labels["power_operator"], labels.get("operator")) == ("power", "Điện lực Triệu Sơn", None)
+
+
+def test_what_is_not_clear_goes_to_both_and_names_the_other(scene: Scene) -> None:
+    alert = incident_alert(incident(certainty=Certainty.UNDETERMINED, owner_probability=0.6), scene)
+    assert alert.labels["cause"] == "undetermined"
+    assert alert.labels["operator"] == "VNPT Triệu Sơn"
+    assert alert.labels["power_operator"] == "Điện lực Triệu Sơn"
+    assert "viễn thông, điện lực và điểm cầu cùng kiểm tra" in alert.annotations["description"]
+    assert "Khả năng khác: mất điện: TBA 12 (1 %)" in alert.annotations["description"]
+
+
+def test_what_is_probable_says_so(scene: Scene) -> None:
+    alert = incident_alert(incident(certainty=Certainty.PROBABLE, owner_probability=0.823), scene)
+    assert alert.labels["cause"] == "telecom"
+    assert alert.annotations["summary"].endswith("nhiều khả năng 82 %")
+
+
+def test_nodes_that_cannot_be_told_apart_are_named_together(scene: Scene) -> None:
+    alert = incident_alert(incident(indistinguishable=("tba-12",)), scene)
+    assert alert.annotations["summary"].startswith("Sự cố mạng: Switch Xuân Lộc hoặc TBA 12, ")
+
+
+def test_batteries_alone_are_told(scene: Scene) -> None:
+    dark = incident(id="power:tba-12", tree=Tree.POWER, node="tba-12", points=(), on_battery=("p0", "p1"))
+    alert = incident_alert(dark, scene)
+    assert alert.annotations["summary"].startswith("Mất điện: TBA 12, 2 điểm đang chạy ắc quy từ ")
+
+
+@pytest.mark.parametrize(("role", "severity"), [(None, "warning"), ("listener", "warning"), ("speaker", "critical")])
+def test_a_site_rings_loudly_only_where_somebody_speaks(scene: Scene, role: str | None, severity: str) -> None:
+    point = msgspec.structs.replace(scene.inventory.points["p0"], role=role)
+    inventory = msgspec.structs.replace(scene.inventory, points={"p0": point})
+    site = incident(id="site:p0", tree=Tree.SITE, node="p0", operator="site", points=("p0",))
+    alert = incident_alert(site, msgspec.structs.replace(scene, inventory=inventory))
+    assert (alert.labels["severity"], alert.labels["cause"]) == (severity, "site")
+    assert alert.annotations["summary"].startswith("Sự cố tại điểm cầu: Xã Xuân Lộc từ ")
+
+
+def test_its_place_does_not_change_while_it_fires(scene: Scene) -> None:
+    before = incident_alert(incident(points=("p0",)), scene)
+    points = dict(scene.inventory.points)
+    points["p1"] = msgspec.structs.replace(points["p1"], district_code="400")
+    scene = msgspec.structs.replace(scene, inventory=msgspec.structs.replace(scene.inventory, points=points))
+    after = incident_alert(incident(points=("p0", "p1")), scene, before)
+    assert after.fingerprint == before.fingerprint
+    assert "2 điểm" in after.annotations["summary"]
+    assert "district" not in incident_alert(incident(points=("p0", "p1")), scene).labels
+
+
+def test_every_fact_that_is_told_has_words(scene: Scene) -> None:
+    told = {
+        kind: fact_told(Fact(kind, 2, of=3, source="network", ids=("acc-1",)), scene.inventory) for kind in FactKind
+    }
+    assert {kind for kind, words in told.items() if not words} == {FactKind.RUNNER_UP}
+    assert all("{" not in words for words in told.values())
+
+
+# In the ledger
+
+
+class Desk:
+    """A ledger over a stage whose incidents are put there by hand."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage(5)
+        self.pipeline = self.stage.pipeline
+        self.ledger = Ledger(self.pipeline, external_url="https://monitor.example.invalid")
+
+    def tell(self, told: Incident, change: Change = Change.OPENED) -> set[str]:
+        """It stands so now."""
+        self.pipeline.incidents._by_id[told.id] = told
+        happening = IncidentChanged(
+            told.id, change, self.stage.now, told.since, told.tree, told.node, told.operator, told.certainty, 0.9, 4
+        )
+        return self.ledger.fold([happening], self.stage.now)
+
+    def firing(self) -> list[str]:
+        """The incidents that fire."""
+        return [alert.labels["incident"] for alert in self.ledger.firing.values() if "incident" in alert.labels]
+
+
+@pytest.fixture
+def desk(stage: Stage) -> Desk:
+    return Desk(stage)
+
+
+def test_an_incident_fires_once_and_ends_with_it(desk: Desk) -> None:
+    (fingerprint,) = desk.tell(incident())
+    assert desk.firing() == ["network:acc-1"]
+    assert desk.tell(incident()) == set()
+    assert desk.tell(incident(points=("p0",)), Change.SHRANK) == {fingerprint}
+    assert desk.ledger.firing[fingerprint].annotations["points"] == "1"
+    assert desk.tell(incident(points=(), state=IncidentState.RESOLVED), Change.RESOLVED) == {fingerprint}
+    assert desk.firing() == []
+    entry = desk.ledger.entry(fingerprint)
+    assert entry is not None
+    assert entry.ends_at is not None
+    assert "retracted" not in entry.alert.annotations
+
+
+def test_one_that_was_wrong_is_taken_back_in_words(desk: Desk) -> None:
+    (fingerprint,) = desk.tell(incident())
+    dark = incident(id="power:tba-12", tree=Tree.POWER, node="tba-12", operator="Điện lực Triệu Sơn")
+    desk.tell(dark)
+    desk.tell(incident(state=IncidentState.RETRACTED, became="power:tba-12"), Change.RETRACTED)
+    assert desk.firing() == ["power:tba-12"]
+    entry = desk.ledger.entry(fingerprint)
+    assert entry is not None
+    assert entry.alert.annotations["retracted"] == (
+        "Rút lại: không phải Sự cố mạng: Switch Xuân Lộc; nay xác định: Mất điện: TBA 12"
+    )
+
+
+def test_one_that_is_part_of_another_says_so(desk: Desk) -> None:
+    (fingerprint,) = desk.tell(incident())
+    desk.tell(incident(state=IncidentState.MERGED), Change.MERGED)
+    entry = desk.ledger.entry(fingerprint)
+    assert entry is not None
+    assert "gộp vào" in entry.alert.annotations["replaced"]
+
+
+def test_a_cause_that_becomes_clear_is_another_alert_from_the_same_instant(desk: Desk) -> None:
+    (first,) = desk.tell(incident(certainty=Certainty.UNDETERMINED))
+    changed = desk.tell(incident(), Change.REASSESSED)
+    (second,) = changed - {first}
+    assert desk.ledger.firing[second].labels["cause"] == "telecom"
+    assert desk.ledger.firing[second].starts_at == CUT.since
+    ended = desk.ledger.entry(first)
+    assert ended is not None
+    assert ended.ends_at is not None
+
+
+def test_while_blind_nothing_new_fires_and_afterwards_it_does(desk: Desk) -> None:
+    desk.ledger.fold(desk.stage.blind(True), desk.stage.now)
+    assert desk.tell(incident()) == set()
+    desk.ledger.fold(desk.stage.blind(False), desk.stage.now)
+    assert desk.firing() == ["network:acc-1"]
+
+
+def test_the_ledger_mends_itself(desk: Desk) -> None:
+    desk.pipeline.incidents._by_id["network:acc-1"] = incident()
+    desk.ledger.mend(desk.stage.now)
+    assert desk.firing() == ["network:acc-1"]
+    del desk.pipeline.incidents._by_id["network:acc-1"]
+    desk.ledger.mend(desk.stage.now)
+    assert desk.firing() == []
+
+
+def test_severity_rises_with_the_phase(desk: Desk) -> None:
+    desk.tell(incident())
+    severities = [alert.labels["severity"] for alert in desk.ledger.firing.values()]
+    graver: Phase = next(phase for phase in desk.pipeline.ceremony.phases if phase.severity == "critical")
+    desk.pipeline.phase = graver
+    desk.ledger.mend(desk.stage.now)
+    assert (severities, [alert.labels["severity"] for alert in desk.ledger.firing.values()]) == (
+        ["warning"],
+        ["critical"],
+    )
+
+
+def test_the_cause_is_that_of_its_tree() -> None:
+    assert [cause_of(incident(tree=tree)) for tree in Tree] == ["telecom", "power", "site"]
+    assert cause_of(incident(certainty=Certainty.UNDETERMINED)) == "undetermined"
