@@ -84,7 +84,11 @@ class Records:
 
 
 def read(directory: Path, names: Names | None, errors: Errors) -> Inventory | None:
-    """The inventory; None with every error noted. ``names`` are those of checks.yaml, None when it is unreadable."""
+    """The inventory; None with every error noted.
+
+    ``names`` are those of checks.yaml; without them, because it is unreadable or nobody asked for it, the points'
+    check sets are believed.
+    """
     before = errors.total
     network, power = _records(directory, "network", "id", errors), _records(directory, "power", "id", errors)
     points, districts = _records(directory, "points", "id", errors), _optional_districts(directory, errors)
