@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import click
 import msgspec
 
+from monitor.configuration import attribution as attribution_file
 from monitor.configuration import evidence as evidence_file
 from monitor.configuration import inventory as inventory_files
 from monitor.configuration.errors import Errors, InvalidConfiguration
@@ -51,7 +52,7 @@ so name the points that are up, too. Points that are merged or without coverage 
     metavar="DIR",
     required=True,
     type=click.Path(path_type=Path),
-    help="Directory with points.csv, network.csv and power.csv; its districts.csv is read if there, nothing else.",
+    help="Directory with points.csv, network.csv and power.csv; districts.csv and attribution.yaml are read if there.",
 )
 @click.option(
     "--evidence",
@@ -89,9 +90,10 @@ def _read(directory: Path, source: str) -> Case:
     errors = Errors()
     inventory = inventory_files.read(directory, None, errors)
     evidence = _evidence(source, inventory, errors)
-    if inventory is None or evidence is None:
+    priors = attribution_file.read(directory, errors)
+    if inventory is None or evidence is None or priors is None:
         raise errors.invalid()
-    return Case(inventory, evidence, Priors())
+    return Case(inventory, evidence, priors)
 
 
 def _evidence(source: str, inventory: Inventory | None, errors: Errors) -> Evidence | None:

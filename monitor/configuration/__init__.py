@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from monitor.configuration import attribution as attribution_file
 from monitor.configuration import ceremony as ceremony_file
 from monitor.configuration import checks as checks_file
 from monitor.configuration import inventory as inventory_files
@@ -185,7 +186,8 @@ def load(directory: Path) -> Configuration:
     checks, names = checks_file.read(directory, errors)
     inventory = inventory_files.read(directory, names, errors)
     links = links_file.read(directory, inventory, errors)
-    if ceremony is None or checks is None or inventory is None or links is None:
+    priors = attribution_file.read(directory, errors)
+    if ceremony is None or checks is None or inventory is None or links is None or priors is None:
         raise errors.invalid()
     return Configuration(
         inventory,
@@ -196,4 +198,5 @@ def load(directory: Path) -> Configuration:
         checks.witnesses,
         checks.services,
         links,
+        priors,
     )

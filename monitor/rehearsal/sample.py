@@ -30,6 +30,7 @@ def files(inventory: Inventory) -> dict[str, str]:
         ),
         "checks.yaml": read_data("checks.yaml"),
         "ceremony.yaml": read_data("ceremony.yaml"),
+        "attribution.yaml": read_data("attribution.yaml"),
         "README.md": read_data("sample.md") + "\n```text\n" + read_data(LICENCE) + "```\n",
     }
 

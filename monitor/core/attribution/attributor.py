@@ -11,8 +11,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from monitor.core.attribution import suspicion
-from monitor.core.attribution.cascade import Solution, Wiring, settle
-from monitor.core.attribution.cut import MILLINATS, Problem, energy, live
+from monitor.core.attribution.cascade import Solution, Wiring, may_be_out, settle
+from monitor.core.attribution.cut import MILLINATS, Problem, energy
 from monitor.core.attribution.explanation import DETERMINED, Explanation, Finding, Scene
 from monitor.core.attribution.forest import NONE, Bools, Floats, Forest, Ints, plant
 from monitor.core.attribution.likelihood import TOGETHER_S, Likelihood, nats, prior_cost
@@ -24,9 +24,9 @@ NODE_ANSWERS = 6.0
 """Nats against a fault of a node that answers: next to nothing answers in its stead."""
 NODE_SILENT = 4.0
 """Nats for it when the node does not answer, which what stands above it may explain as well."""
-DARK_COST = {NodeKind.ACCESS: 0.7, NodeKind.AGGREGATION: 4.0, NodeKind.CORE: 6.0}
+DARK_COST = {NodeKind.ACCESS: 2.0, NodeKind.AGGREGATION: 4.0, NodeKind.CORE: 6.0}
 """Nats for network equipment to be dead when its mains are: an OLT has a box of batteries or none, an exchange many."""
-DRAINED_COST = {NodeKind.ACCESS: 0.5, NodeKind.AGGREGATION: 2.0, NodeKind.CORE: 2.0}
+DRAINED_COST = {NodeKind.ACCESS: 2.0, NodeKind.AGGREGATION: 2.0, NodeKind.CORE: 2.0}
 """Nats more for it to die later than its mains, by a battery that has run out."""
 FORBIDDEN = 1_000_000
 """Millinats that nothing is worth: a fault that is not to be considered."""
@@ -179,8 +179,7 @@ class Alternatives:
 
     def __init__(self, problem: Problem, wiring: Wiring, best: Solution) -> None:
         self._problem, self._wiring, self._best = problem, wiring, best
-        cheapest = wiring.cost(problem.cost, wiring.feeds != NONE)
-        self._live = live(msgspec.structs.replace(problem, cost=cheapest))
+        self._live = may_be_out(problem, wiring)
         self._asked: dict[int, tuple[Ints, Problem, Wiring, int]] = {}
 
     @cached_property

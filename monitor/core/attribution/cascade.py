@@ -1,8 +1,8 @@
 """Network equipment that fails for want of power: cheap to be out where its power is, dear elsewhere. Pure.
 
-What it costs depends on the labelling, and the coupling is not submodular. So: solve, make cheap what is dark by the
-solution, solve again until nothing changes; once from no cascade at all and once from every cascade, and the better of
-both counts.
+What it costs depends on the labelling, and the coupling is not submodular: neither the power node alone nor the
+equipment alone pays, both together may. So: solve; make cheap what is dark by the solution, and solve again until
+nothing changes; then try each power node together with the equipment that hangs on it, as long as that is better.
 """
 
 from typing import NamedTuple
@@ -10,11 +10,13 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from monitor.core.attribution.cut import Problem, energy, solve, state
+from monitor.core.attribution.cut import Problem, energy, live, solve, state
 from monitor.core.attribution.forest import NONE, Bools, Ints
 
 ROUNDS = 8
 """Two or three settle it."""
+FORCED = 1_000_000
+"""Millinats that leave no choice."""
 
 
 class Wiring(NamedTuple):
@@ -24,9 +26,9 @@ class Wiring(NamedTuple):
     """NONE for none, and throughout the power tree."""
     dark_cost: Ints
 
-    def cost(self, cost: Ints, dark: Bools) -> Ints:
-        """The costs where these nodes are without power."""
-        return np.where(dark, np.minimum(cost, self.dark_cost), cost)
+    def cost(self, cost: Ints, out: Bools) -> Ints:
+        """The costs where these nodes are out."""
+        return np.where(state(out, self.feeds), np.minimum(cost, self.dark_cost), cost)
 
     def part(self, nodes: Ints) -> "Wiring":
         """Of these nodes alone, numbered in their order."""
@@ -45,15 +47,64 @@ class Solution(NamedTuple):
 
 def settle(problem: Problem, wiring: Wiring) -> Solution:
     """The labelling of least energy that cascades allow."""
-    tried: dict[bytes, None] = {}
-    found: list[Solution] = []
-    for dark in (np.zeros(len(problem.forest), np.bool_), wiring.feeds != NONE):
-        trial = wiring.cost(problem.cost, dark)
-        for _ in range(ROUNDS):
-            if trial.tobytes() in tried:
-                break
-            tried[trial.tobytes()] = None
-            out = solve(msgspec.structs.replace(problem, cost=trial))
-            trial = wiring.cost(problem.cost, state(out, wiring.feeds))
-            found.append(Solution(out, energy(msgspec.structs.replace(problem, cost=trial), out), trial))
-    return min(found, key=lambda one: one.energy)
+    best = _fixed(problem, wiring, solve(problem))
+    everywhere = np.ones(len(problem.forest), np.bool_)
+    eager = solve(msgspec.structs.replace(problem, cost=wiring.cost(problem.cost, everywhere)))
+    forced = np.zeros(len(problem.forest), np.int64)
+    for _ in range(len(problem.forest)):
+        found, cause = _joined(problem, wiring, best, eager)
+        if found is None:
+            break
+        forced[cause] = FORCED
+        pressed = msgspec.structs.replace(problem, unary=problem.unary - forced, cost=found.cost)
+        best = min(found, _judged(problem, wiring, solve(pressed)), key=lambda one: one.energy)
+    return best
+
+
+def may_be_out(problem: Problem, wiring: Wiring) -> Bools:
+    """The nodes that may be out in some labelling of least energy, cascades considered."""
+    everywhere = np.ones(len(problem.forest), np.bool_)
+    cheap = msgspec.structs.replace(problem, cost=wiring.cost(problem.cost, everywhere))
+    fed = np.flatnonzero((wiring.feeds != NONE) & live(cheap))
+    unary = problem.unary.copy()
+    np.subtract.at(unary, wiring.feeds[fed], (problem.cost - cheap.cost)[fed])
+    return live(msgspec.structs.replace(cheap, unary=unary))
+
+
+def _fixed(problem: Problem, wiring: Wiring, out: Bools) -> Solution:
+    best = _judged(problem, wiring, out)
+    for _ in range(ROUNDS):
+        if (best.cost == problem.cost).all():
+            break
+        found = _judged(problem, wiring, solve(msgspec.structs.replace(problem, cost=best.cost)))
+        if found.energy >= best.energy:
+            break
+        best = found
+    return best
+
+
+def _judged(problem: Problem, wiring: Wiring, out: Bools) -> Solution:
+    """The labelling at its true costs."""
+    cost = wiring.cost(problem.cost, out)
+    return Solution(out, energy(msgspec.structs.replace(problem, cost=cost), out), cost)
+
+
+def _joined(problem: Problem, wiring: Wiring, best: Solution, eager: Bools) -> tuple[Solution | None, int]:
+    """The best of the labellings with one more power node out and what it feeds; None where none is better.
+
+    ``eager`` is the labelling in which all equipment is cheap: what is not out there hangs on no cascade.
+    """
+    forest = problem.forest
+    tops = forest.topmost(eager | best.out)
+    fed = tops[(wiring.feeds[tops] != NONE) & ~state(best.out, wiring.feeds[tops])]
+    found: Solution | None = None
+    least, cause = best.energy, NONE
+    for place in sorted({above for feeder in np.unique(wiring.feeds[fed]) for above in forest.above(int(feeder))}):
+        out = best.out.copy()
+        out[place : forest.last[place] + 1] = True
+        for node in fed[(wiring.feeds[fed] >= place) & (wiring.feeds[fed] <= forest.last[place])]:
+            out[node : forest.last[node] + 1] = True
+        trial = _judged(problem, wiring, out)
+        if trial.energy < least:
+            found, least, cause = trial, trial.energy, place
+    return found, cause

@@ -6,7 +6,7 @@ they are said to. When the power failed is not known; for each feeder that insta
 its points is likeliest, among the instants when one of them fell or went on battery.
 """
 
-from math import log, nan
+from math import expm1, log, nan
 
 import numpy as np
 
@@ -31,14 +31,14 @@ UNPLUGGED = 0.3
 """Chance that a site which says that it lost its mains, for whatever reason, is down: no further fault is needed."""
 TOGETHER_S = 10.0
 """A fault takes the points that have no battery within so long of one another, however rarely they are probed."""
-LATE = 0.7
+LATE = 0.9
 """Chance that a point without a known battery, which fell later than that after its mains failed, did so for another
 reason: it may have a battery that nobody knows of."""
 NOBODY_KNOWS = 0.5
 """Chance that a battery holds when it is not known since when it would have to."""
-STRAGGLER = 1.0
+STRAGGLER = 2.0
 """Nats against a network fault for each point that fell at another time than most below its node,"""
-STRAGGLERS = 3.0
+STRAGGLERS = 6.0
 """and for all of them together, at most: they may have their own reasons."""
 
 
@@ -56,10 +56,15 @@ def lived(state: Bytes, since_s: Floats, down_for: Floats) -> Floats:
     return found
 
 
+def chance_of_fault(rate_a_year: float, priors: Priors) -> float:
+    """π: the chance of a fault at a node of such a rate within the window."""
+    return -expm1(-rate_a_year * priors.storm * priors.window_s / YEAR_S)
+
+
 def prior_cost(rate_a_year: float, priors: Priors) -> float:
-    """ln((1-π)/π) in nats, π the chance of a fault at a node of such a rate within the window."""
-    expected = rate_a_year * priors.storm * priors.window_s / YEAR_S
-    return max(0.0, -log(np.expm1(expected))) if expected < 700 else 0.0
+    """ln((1-π)/π) in nats; never below 0, where a fault would be the rule."""
+    chance = chance_of_fault(rate_a_year, priors)
+    return max(0.0, log((1 - chance) / chance)) if 0 < chance < 1 else 0.0
 
 
 class Likelihood:
@@ -90,7 +95,8 @@ class Likelihood:
         lived_s = lived(state, np.broadcast_to(since_s, state.shape), observed.down_for[who])
         alive = survival(lived_s, lasts_s, self._priors.survives_power)
         late = (state == DOWN) & (lasts_s == 0) & (lived_s > TOGETHER_S)
-        return np.where(late, LATE, alive)
+        before = (state == DOWN) & (lived_s < -TOGETHER_S)
+        return np.where(before, 1.0, np.where(late, LATE, alive))
 
     def against(self, observed: Observed, survives_power: Floats) -> Ints:
         """By node, what speaks against its being out: its points that are up, and that they fell one by one."""
@@ -148,11 +154,10 @@ class Likelihood:
 
     def _score(self, observed: Observed, ours: Ints, since_s: float) -> float:
         """The logarithm of how likely the states of these points are, their power having failed then."""
-        state, fell_s = observed.state[ours], observed.down_for[ours]
-        before = (state == DOWN) & (fell_s > since_s)  # fell earlier, and for another reason
-        alive = self._alive(observed, ours, since_s)
+        state = observed.state[ours]
+        alive = self._alive(observed, ours, since_s) * (1 - self._priors.site_fault)
         told = np.where(state == DOWN, np.log1p(-alive), np.where(state == UP, np.log(alive), 0.0))
-        return float(np.where(before, log(self._priors.site_fault), told).sum())
+        return float(told.sum())
 
 
 def nats(values: Floats) -> Ints:

@@ -17,8 +17,8 @@ UNKNOWN, UP, DOWN = 0, 1, 2
 STATES = {CheckState.UNKNOWN: UNKNOWN, CheckState.UP: UP, CheckState.DOWN: DOWN}
 
 NATS = {
-    (PowerSource.UPS, True): 5.5,
-    (PowerSource.NUT, True): 5.5,
+    (PowerSource.UPS, True): 4.6,
+    (PowerSource.NUT, True): 4.6,
     (PowerSource.GASP, True): 4.0,
     (PowerSource.BROWSER, True): 2.5,
     (PowerSource.UPS, False): -4.0,
@@ -28,7 +28,7 @@ NATS = {
 }
 """What a word is worth: ln of how likelier it is where the mains are gone. A UPS may be tripped, tested or unplugged
 at the site, and a single one is no transformer; one unplugged laptop is weak, several on one transformer are strong."""
-SITE_CAP = 6.0
+SITE_CAP = 5.5
 """What the words of one site add up to at most: its UPS and its laptop hang on one socket."""
 STALE = 0.25
 """What is left of a word "on mains" once the point has fallen: it was said before."""
