@@ -60,6 +60,8 @@ RISES = {Certainty.CERTAIN: 0.95, Certainty.PROBABLE: 0.70}
 FALLS = {Certainty.CERTAIN: 0.92, Certainty.PROBABLE: 0.65}
 """and below which it ends."""
 WELL = frozenset({PointState.UP, PointState.DEGRADED})
+ASSESSED = ("probability", "owner_probability", "evidence", "runner_up", "indistinguishable", "secondary")
+"""What an incident has from the latest attribution."""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -237,7 +239,7 @@ class Incidents:
         if shrunk:
             incident.up_at = now
         blame = self._wanted.get(incident.id)
-        joined = self._join(incident, blame.points, province) if blame is not None else 0
+        joined = self._join(incident, blame.points, province, now) if blame is not None else 0
         if blame is not None:
             yield from self._assess(incident, blame, province, now)
         if joined:
@@ -245,7 +247,7 @@ class Incidents:
         elif shrunk and incident.points:
             yield from self._note(incident, Change.SHRANK, now)
 
-    def _join(self, incident: Incident, points: Iterable[str], province: Province) -> int:
+    def _join(self, incident: Incident, points: Iterable[str], province: Province, now: float) -> int:
         """Those of the points that are down, and not held by an incident with a cause of its own."""
         new = [
             point
@@ -255,7 +257,7 @@ class Incidents:
         for point in new:
             holder = self._by_id.get(self._holder.get(point, ""))
             if holder is not None:
-                holder.points = tuple(one for one in holder.points if one != point)
+                self._leave(holder, [point], now)
             self._holder[point] = incident.id
         incident.points = (*incident.points, *new)
         incident.hit.update(new)
@@ -280,15 +282,14 @@ class Incidents:
 
     def _assess(self, incident: Incident, blame: Blame, province: Province, now: float) -> Iterator[IncidentChanged]:
         before = incident.certainty
-        told = (blame.probability, blame.owner_probability, blame.evidence, blame.runner_up)
-        if told != (incident.probability, incident.owner_probability, incident.evidence, incident.runner_up):
-            incident.changed_at = now
-        incident.probability, incident.owner_probability, incident.evidence, incident.runner_up = told
-        incident.indistinguishable, incident.secondary = blame.indistinguishable, blame.secondary
+        for name in ASSESSED:
+            if getattr(incident, name) != getattr(blame, name):
+                setattr(incident, name, getattr(blame, name))
+                incident.changed_at = now
         incident.certainty = certainty_of(blame.owner_probability, before)
         incident.on_battery = self._on_battery(incident, province)
         if incident.state is IncidentState.RECOVERING and any(_is_down(province.points.get(p)) for p in blame.points):
-            incident.state = IncidentState.OPEN
+            incident.state, incident.changed_at = IncidentState.OPEN, now
         if incident.certainty is not before:
             yield from self._note(incident, Change.REASSESSED, now)
 
@@ -311,7 +312,7 @@ class Incidents:
         if ((free and len(free) * 2 >= len(down)) or dark) and self._is_time(key, blame, free, province, now):
             since = min((province.points[point].since for point in free), default=now)
             incident = self._open(key, blame, known, since, now)
-            self._join(incident, free, province)
+            self._join(incident, free, province, now)
             incident.on_battery = self._on_battery(incident, province)
             incident.openings.append(now)
             self.naming_times.observe(max(0.0, now - since))
@@ -384,7 +385,7 @@ class Incidents:
         incident.on_battery = self._on_battery(incident, province)
         successor = self._successor(incident)
         if not incident.points and not incident.on_battery:
-            taken = successor if not incident.hit or incident.up_at < incident.openings[-1] else None
+            taken = successor if incident.up_at < incident.opened_at else None
             if taken is not None:
                 yield from self._replace(incident, taken, now)
             elif now - max(incident.up_at, incident.opened_at) >= _calm_s(incident, now):
@@ -397,7 +398,7 @@ class Incidents:
             elif successor is not None:
                 yield from self._replace(incident, successor, now)
             elif incident.state is IncidentState.RECOVERING:
-                incident.state = IncidentState.OPEN  # so that another cause may have what is left
+                incident.state, incident.changed_at = IncidentState.OPEN, now  # another cause may have what is left
 
     def _recover(self, incident: Incident, now: float) -> Iterator[IncidentChanged]:
         if incident.state is not IncidentState.RECOVERING:
@@ -430,7 +431,8 @@ class Incidents:
             holder = claimed if claimed is not None and claimed.ongoing else successor
             holder.points, self._holder[point] = (*holder.points, point), holder.id
             holder.hit.add(point)
-        successor.since = min(successor.since, incident.since)
+            holder.changed_at = now
+        successor.since, successor.changed_at = min(successor.since, incident.since), now
         mostly_up = len(left) * 2 < len(incident.hit) and incident.up_at > incident.opened_at
         incident.became = successor.id
         if mostly_up:

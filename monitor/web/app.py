@@ -14,7 +14,7 @@ from aiohttp import hdrs, web
 from markupsafe import Markup
 
 from monitor.core.model import Tier
-from monitor.web import point, text
+from monitor.web import incident, incidents, point, text
 from monitor.web.backend import Backend
 from monitor.web.board import CAUSE_CODES, SHOWN, STATE_CODES, Board, Head
 from monitor.web.endpoints import Endpoints, compressed
@@ -57,6 +57,8 @@ def create_app(backend: Backend, *, now: Callable[[], float] = time.time) -> web
         [
             web.get("/", pages.board),
             web.get("/points/{id}", pages.point),
+            web.get("/incidents", pages.incidents),
+            web.get("/incidents/{id}", pages.incident),
             web.get("/events", pages.stream.serve, allow_head=False),
             *app[PRESENCE].routes(),
             *Endpoints(backend).routes(),
@@ -70,7 +72,7 @@ def create_app(backend: Backend, *, now: Callable[[], float] = time.time) -> web
 
 
 class Pages:
-    """What a browser shows: the board, a point, and an error."""
+    """What a browser shows: the board, a point, an incident, and an error."""
 
     def __init__(self, backend: Backend, now: Callable[[], float]) -> None:
         self._backend = backend
@@ -102,8 +104,28 @@ class Pages:
             return await self.render(
                 request, "error.html", 404, title=TEXT["error_point"], hint=TEXT["error_point_hint"]
             )
-        words = as_json({"stale": TEXT["point_stale"], "timezone": self._backend.pipeline.ceremony.timezone})
-        return await self.render(request, "point.html", point=shown, words=words)
+        return await self.render(request, "point.html", point=shown, words=self._fresh_words())
+
+    async def incidents(self, request: web.Request) -> web.StreamResponse:
+        """``/incidents``: what goes on, and what was over today."""
+        pipeline, now, zone = self._backend.pipeline, self._now(), self._board.zone
+        shown = incidents.listed(pipeline.incidents.all, pipeline.inventory, now, zone)
+        at, blind = text.moment(now, now, zone), self._board.blind(now)
+        words = self._fresh_words()
+        return await self.render(request, "incidents.html", listed=shown, at=at, blind=blind, words=words)
+
+    async def incident(self, request: web.Request) -> web.StreamResponse:
+        """``/incidents/<id>``."""
+        shown = incident.view(self._backend.pipeline, request.match_info["id"], self._now())
+        if shown is None:
+            return await self.render(
+                request, "error.html", 404, title=TEXT["error_incident"], hint=TEXT["error_incident_hint"]
+            )
+        return await self.render(request, "incident.html", incident=shown, words=self._fresh_words())
+
+    def _fresh_words(self) -> Markup:
+        """What a page must know that fetches itself again."""
+        return as_json({"stale": TEXT["point_stale"], "timezone": self._backend.pipeline.ceremony.timezone})
 
     @web.middleware
     async def catch(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -156,7 +178,16 @@ def as_json(value: object) -> Markup:
 def script_words(timezone: str) -> dict[str, object]:
     """What the board's script has to know of the catalogue and of the codes."""
     keys = ("live", "connecting", "disconnected", "stale", "report_left", "report_over", "begin_left", "begin_over")
-    more = ("days", "alerts_none", "tile_label", "tile_label_quiet", "tile_label_unknown", "since", "open")
+    more = (
+        "days",
+        "alerts_none",
+        "incident_why",
+        "tile_label",
+        "tile_label_quiet",
+        "tile_label_unknown",
+        "since",
+        "open",
+    )
     return {
         **{key: TEXT[key] for key in (*keys, *more)},
         "timezone": timezone,

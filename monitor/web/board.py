@@ -18,6 +18,7 @@ from monitor.core.model import Cause, Happening, PointChanged, PointState, Tier
 from monitor.core.pipeline import Pipeline, PointStatus
 from monitor.core.readiness import Readiness
 from monitor.web import text
+from monitor.web.incidents import IncidentListing, Rows
 from monitor.web.layout import RANK, Layout, lay_out
 from monitor.web.text import TEXT
 
@@ -109,6 +110,7 @@ class Head(msgspec.Struct, frozen=True):
     begins: str
     down: Listing
     alerts: Listing
+    incidents: IncidentListing
     why: str = ""
     """What the degraded points suffer from, the commonest first; empty when there are none."""
 
@@ -184,6 +186,12 @@ class Board:
             [at - epoch for at in since],
         )
 
+    def blind(self, now: float) -> str:
+        """That we do not see, and since when; empty while we do."""
+        if not self._pipeline.blind:
+            return ""
+        return TEXT["blind"].format(since=text.moment(self._pipeline.blind_since, now, self.zone))
+
     def head(self, now: float) -> Head:
         """Figures and lists."""
         pipeline, ceremony, zone = self._pipeline, self._pipeline.ceremony, self.zone
@@ -193,7 +201,7 @@ class Board:
             at=now,
             title=ceremony.title,
             phase=pipeline.phase.title,
-            blind=self._blind(now, zone),
+            blind=self.blind(now),
             expected=readiness.expected,
             ready=readiness.ready,
             tiers=_tier_rows(readiness, states),
@@ -203,6 +211,7 @@ class Board:
             report=text.appointment(ceremony.report_at, now, zone),
             begins=text.appointment(ceremony.begins_at, now, zone),
             down=self._list_down(now, zone),
+            incidents=self._list_incidents(now, zone),
             why=told_why(self._pipeline.points[point_id].cause for point_id in self._degraded),
             alerts=list_alerts(self._firing(), now, zone),
         )
@@ -211,6 +220,7 @@ class Board:
         self._inventory = self._pipeline.inventory
         self.layout: Layout = lay_out(self._inventory)
         self._numbers = {point_id: number for number, point_id in enumerate(self.layout.ids)}
+        self._incidents = Rows(self._inventory, self._numbers)
         self._changed, self._down, self._degraded = set(), set(), set()
         self._follow_down(self._numbers)
 
@@ -227,15 +237,15 @@ class Board:
         status = self._pipeline.points[point_id]
         return self._numbers[point_id], STATE_CODES[status.state], CAUSE_CODES[status.cause], _whole(status.since)
 
-    def _blind(self, now: float, zone: ZoneInfo) -> str:
-        if not self._pipeline.blind:
-            return ""
-        return TEXT["blind"].format(since=text.moment(self._pipeline.blind_since, now, zone))
-
     def _list_down(self, now: float, zone: ZoneInfo) -> Listing:
         if self._pipeline.blind:
             return Listing(0, (), "", TEXT["down_blind"])
         return list_down([self._pipeline.points[point_id] for point_id in self._down], self._name, now, zone)
+
+    def _list_incidents(self, now: float, zone: ZoneInfo) -> IncidentListing:
+        if self._pipeline.blind:
+            return IncidentListing(0, (), "", TEXT["down_blind"])
+        return self._incidents.listing(self._pipeline.incidents.ongoing, now, zone)
 
     def _name(self, district_code: str | None) -> str:
         return self._inventory.district_name(district_code)
@@ -274,7 +284,7 @@ def list_alerts(firing: Mapping[str, FiringAlert], now: float, zone: ZoneInfo) -
             alert.annotations.get("summary", ""),
             "",
             text.moment(alert.starts_at, now, zone),
-            _href(alert.labels.get("instance", "")),
+            point_href(alert.labels.get("instance", "")),
             alert.labels.get("severity", ""),
         )
         for alert in newest
@@ -300,7 +310,7 @@ def _down_row(group: Sequence[PointStatus], name_of: Callable[[str | None], str]
     if len(group) == 1:
         told = [district if district != first.point.name else "", text.CAUSES[first.cause]]
         detail = " · ".join(filter(None, told))
-        return Row(first.point.name, detail, text.moment(first.since, now, zone), _href(first.point.id))
+        return Row(first.point.name, detail, text.moment(first.since, now, zone), point_href(first.point.id))
     title = TEXT["down_group" if district else "down_group_province"]
     return Row(
         title.format(district=district, count=text.count(len(group))),
@@ -337,7 +347,8 @@ def _totals(states: Mapping[tuple[Tier, PointState], int]) -> dict[str, int]:
     return totals
 
 
-def _href(point_id: str) -> str:
+def point_href(point_id: str) -> str:
+    """Where a point's page is; nowhere for no point."""
     return f"/points/{quote(point_id, safe='')}" if point_id else ""
 
 

@@ -6,7 +6,7 @@ later can speak of a point by number.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2s
 
 import msgspec
@@ -18,6 +18,9 @@ AUTO = -1
 """A tile that has no place of its own: after the others, wherever there is room."""
 HOME_SPAN = 3
 """The tile of the province's own points takes up to so many columns of a gap in the map."""
+HOLE_COLUMNS = 2
+HOLE_ROWS = 3
+"""A free rectangle of so many places has room for the incidents."""
 FARTHEST = 63
 """Columns and rows beyond it are drawn there: a grid has to end somewhere."""
 
@@ -46,6 +49,8 @@ class Layout(msgspec.Struct, frozen=True):
     ids: tuple[str, ...]
     names: tuple[str, ...]
     tiles: tuple[Tile, ...]
+    hole: tuple[int, int, int, int] | None
+    """Column, row, columns and rows of the largest free rectangle; None where none is worth using."""
 
 
 def lay_out(inventory: Inventory) -> Layout:
@@ -61,7 +66,7 @@ def lay_out(inventory: Inventory) -> Layout:
     columns = max((tile.column + tile.span for tile in tiles if tile.column != AUTO), default=0)
     ids, names = tuple(point.id for point in seated), tuple(point.name for point in seated)
     version = blake2s(msgspec.json.encode((columns, ids, names, tiles)), digest_size=8).hexdigest()
-    return Layout(version, columns, ids, names, tuple(tiles))
+    return Layout(version, columns, ids, names, tuple(tiles), hole(tiles, columns))
 
 
 def gap(districts: Iterable[District]) -> tuple[int, int, int]:
@@ -77,6 +82,33 @@ def gap(districts: Iterable[District]) -> tuple[int, int, int]:
             if length > longest:
                 longest, best = length, (column - length + 1, row, length)
     return best
+
+
+def hole(tiles: Sequence[Tile], columns: int) -> tuple[int, int, int, int] | None:
+    """Column, row, columns and rows of the largest free rectangle, the uppermost of several.
+
+    None where none is worth using, and where tiles without a place of their own fill what is free.
+    """
+    if any(tile.column == AUTO for tile in tiles):
+        return None
+    taken = {(tile.column + i, tile.row) for tile in tiles for i in range(tile.span)}
+    _area, up, left, width, height = max(_rectangles(taken, columns), default=(0, 0, 0, 0, 0))
+    return (-left, -up, width, height) if width else None
+
+
+def _rectangles(taken: set[tuple[int, int]], columns: int) -> Iterator[tuple[int, int, int, int, int]]:
+    """Free rectangles worth using: area, minus row, minus column, columns, rows."""
+    free_above = [0] * columns
+    for row in range(max((row for _, row in taken), default=-1) + 1):
+        free_above = [0 if (column, row) in taken else free_above[column] + 1 for column in range(columns)]
+        for first in range(columns):
+            height = row + 1
+            for last in range(first, columns):
+                height = min(height, free_above[last])
+                if height < HOLE_ROWS:
+                    break
+                if (width := last - first + 1) >= HOLE_COLUMNS:
+                    yield width * height, height - row - 1, -first, width, height
 
 
 def _tile(code: str, points: list[Point], inventory: Inventory) -> Tile:

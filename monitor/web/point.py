@@ -11,7 +11,7 @@ from monitor.core.history import Bin
 from monitor.core.model import CheckState, Inventory, Node, Point, Power, PowerState, Source
 from monitor.core.pipeline import Pipeline, PointStatus
 from monitor.core.quality import mos_of
-from monitor.web import text
+from monitor.web import incidents, text
 from monitor.web.board import STATE_CODES
 from monitor.web.text import TEXT
 from probes.model import Layer, Measurement
@@ -88,7 +88,7 @@ class Rung(msgspec.Struct, frozen=True):
 
 
 class Step(msgspec.Struct, frozen=True):
-    """A node above the point."""
+    """A node above the point, or above another node."""
 
     kind: str
     name: str
@@ -117,6 +117,8 @@ class PointView(msgspec.Struct, frozen=True):
     power: tuple[Step, ...]
     at: str
     blind: str
+    incident: incidents.IncidentRow | None
+    """Whose fault it is that it is down, or on battery."""
 
 
 def view(pipeline: Pipeline, point_id: str, now: float) -> PointView | None:
@@ -138,11 +140,17 @@ def view(pipeline: Pipeline, point_id: str, now: float) -> PointView | None:
         quality=_quality(mos_of(status.checks)),
         facts=tuple(_facts(point, inventory)),
         checks=tuple(_check(check, point.id, pipeline, now, zone) for check in status.checks if _shown(check)),
-        network=tuple(_steps(point.network_node, inventory)),
-        power=tuple(_steps(point.power_node, inventory)),
+        network=tuple(steps(point.network_node, inventory)),
+        power=tuple(steps(point.power_node, inventory)),
         at=text.moment(now, now, zone),
         blind=TEXT["blind"].format(since=text.moment(pipeline.blind_since, now, zone)) if pipeline.blind else "",
+        incident=_incident(pipeline, point_id, now, zone),
     )
+
+
+def _incident(pipeline: Pipeline, point_id: str, now: float, zone: ZoneInfo) -> incidents.IncidentRow | None:
+    incident = pipeline.incidents.of_point(point_id)
+    return incidents.row_of(incident, pipeline.inventory, now, zone) if incident is not None else None
 
 
 def _rungs(status: PointStatus, now: float) -> Iterator[Rung]:
@@ -330,8 +338,8 @@ def _last(measurement: Measurement | None, at: str) -> str:
     return f"{at} · {failure(f'{measurement.failure} {measurement.detail}'.strip())}"
 
 
-def _steps(node_id: str | None, inventory: Inventory) -> Iterator[Step]:
-    """From the root of the tree down to the node that the point hangs on."""
+def steps(node_id: str | None, inventory: Inventory) -> Iterator[Step]:
+    """From the root of the tree down to the node, such as the one that a point hangs on."""
     above: list[Node] = list(inventory.ancestors(node_id)) if node_id else []
     for node in reversed(above):
         fed_by = inventory.power.get(node.powered_by or "")

@@ -4,15 +4,27 @@ from datetime import datetime
 from math import isfinite
 from zoneinfo import ZoneInfo
 
+from monitor.core.attribution import FactKind, PowerSource
 from monitor.core.detection import Hold
-from monitor.core.model import Cause, CheckState, Mode, NodeKind, PointState, Tier
+from monitor.core.model import (
+    Cause,
+    Certainty,
+    Change,
+    CheckState,
+    IncidentState,
+    Mode,
+    NodeKind,
+    PointState,
+    Tier,
+    Tree,
+)
 from monitor.core.power import BROWSER, UPS
 from probes.model import Failure, Layer
 
 TEXT = {
     "product": "Giám sát điểm cầu",
     "board": "Bảng theo dõi",
-    "skip": "Đến danh sách mất kết nối",
+    "skip": "Đến danh sách sự cố",
     "phase": "Giai đoạn",
     "server_time": "Giờ máy chủ",
     "light": "Nền sáng",
@@ -58,6 +70,63 @@ TEXT = {
     "alerts_title": "Cảnh báo đang phát",
     "alerts_none": "Không có cảnh báo.",
     "alerts_more": "và {count} cảnh báo nữa",
+    # incidents
+    "incidents_title": "Sự cố",
+    "incidents_none": "Không có sự cố nào.",
+    "incidents_more": "và {count} sự cố nữa",
+    "incidents_summary": "{count} sự cố đang diễn ra. Mới nhất: {newest}.",
+    "incidents_all": "Tất cả sự cố",
+    "incidents_light": "Chọn một sự cố để làm nổi các điểm của nó trên bản đồ; Esc để bỏ chọn.",
+    "incident_why": "Vì sao",
+    "doubt": "Chưa rõ: {names}",
+    "either": "{first} hoặc {last}",
+    "other_nodes": "{count} nút khác",
+    "doubt_company": "{companies} cùng kiểm tra",
+    "and": "{first} và {last}",
+    "and_more": "và {count} nữa",
+    "doubt_anyone": "VNPT và điện lực cùng kiểm tra",
+    "site_company": "Điểm cầu tự kiểm tra",
+    "no_company": "Chưa khai báo đơn vị quản lý",
+    "sites": "Tại điểm cầu: {count} điểm",
+    "points": "{count} điểm",
+    "points_on_battery": "{count} điểm chạy ắc quy",
+    "or_else": "{sure}, hoặc {other}",
+    "owned": "{node} ({company})",
+    # the pages of incidents
+    "incidents_today": "Sự cố hôm nay",
+    "incidents_ongoing": "Đang diễn ra",
+    "incidents_over": "Đã kết thúc hôm nay",
+    "incidents_over_none": "Hôm nay chưa có sự cố nào kết thúc.",
+    "incidents_hidden": "và {count} sự cố cũ hơn",
+    "back_incidents": "Về danh sách sự cố",
+    "incident": "Sự cố",
+    "ended": "đến {at}",
+    "over_at": "{state} lúc {at}",
+    "became": "thay bằng: ",
+    "recovering": "hồi phục",
+    "node_sure": "Đúng nút này: {percent}",
+    "owner_sure": "Đúng đơn vị phải xử lý: {percent}",
+    "company": "Đơn vị phải xử lý",
+    "certainty": "Mức chắc chắn",
+    "share_hint": "Thanh sang phải: ủng hộ kết luận; sang trái: phản bác. Trọng số tính bằng nat, thang lôgarit.",
+    "share_for": "ủng hộ, {nats} nat",
+    "share_against": "phản bác, {nats} nat",
+    "no_evidence": "Chưa có chứng cứ nào được ghi lại.",
+    "runner_up": "Khả năng thứ hai",
+    "odds": "kém khả năng hơn {times} lần",
+    "odds_vast": "kém khả năng hơn 1.000 lần trở lên",
+    "indistinguishable": "Không phân biệt được với",
+    "secondary": "Ngừng theo vì mất nguồn",
+    "path": "Vị trí trong mạng lưới",
+    "incident_points": "Các điểm cầu",
+    "still_down": "Đang mất kết nối",
+    "still_on_battery": "Đang chạy ắc quy",
+    "back_up": "Đã kết nối lại",
+    "no_points": "Không có điểm nào.",
+    "timeline": "Diễn biến",
+    "of_incident": "Thuộc sự cố",
+    "error_incident": "Không tìm thấy sự cố",
+    "error_incident_hint": "Không có sự cố nào mang mã này từ khi hệ thống khởi động.",
     "open": "Xem chi tiết",
     "back": "Về bảng theo dõi",
     "seconds": "{n} giây",
@@ -198,6 +267,77 @@ CAUSES = {
     Cause.NO_COVERAGE: "không có điều kiện kết nối",
 }
 
+INCIDENTS = {
+    Tree.NETWORK: "Đứt mạng: {names}",
+    Tree.POWER: "Mất điện: {names}",
+    Tree.SITE: "Tại điểm cầu: {names}",
+}
+"""What an incident is, by the tree of its cause."""
+
+INCIDENT_STATES = {
+    IncidentState.OPEN: "đang diễn ra",
+    IncidentState.RECOVERING: "đang hồi phục",
+    IncidentState.RESOLVED: "đã khắc phục",
+    IncidentState.MERGED: "đã gộp vào sự cố khác",
+    IncidentState.RETRACTED: "đã rút lại",
+}
+
+SURE = {
+    Certainty.CERTAIN: "chắc chắn {percent}",
+    Certainty.PROBABLE: "nhiều khả năng {percent}",
+    Certainty.UNDETERMINED: "chưa rõ nguyên nhân",
+}
+
+SURE_BRIEFLY = {
+    Certainty.CERTAIN: "chắc {percent}",
+    Certainty.PROBABLE: "có lẽ {percent}",
+    Certainty.UNDETERMINED: "chưa rõ",
+}
+"""The same where there is little room."""
+
+CHANGES = {
+    Change.OPENED: "Phát hiện: {points}, {sure}",
+    Change.GREW: "Lan rộng: {points}",
+    Change.SHRANK: "Thu hẹp: còn {points}",
+    Change.REASSESSED: "Đánh giá lại: {sure}",
+    Change.RECOVERING: "Đang hồi phục: còn {points}",
+    Change.REOPENED: "Tái diễn: {points}, {sure}",
+    Change.RESOLVED: "Đã khắc phục: mọi điểm đã kết nối lại",
+    Change.MERGED: "Gộp vào:",
+    Change.RETRACTED: "Rút lại: không phải “{cause}”",
+}
+"""A line of an incident's timeline; after the last two stands what took its place."""
+REPLACED_BY = {Change.RETRACTED: "mà là:"}
+"""What leads over to it, where the line itself does not."""
+
+FACTS = {
+    (FactKind.DOWN, ""): "{count} trên {of} điểm quan sát được bên dưới đang mất kết nối",
+    (FactKind.ON_BATTERY, PowerSource.UPS): "{count} bộ lưu điện (UPS) báo mất điện lưới",
+    (FactKind.ON_BATTERY, PowerSource.NUT): "{count} máy chủ bộ lưu điện (NUT) báo mất điện lưới",
+    (FactKind.ON_BATTERY, PowerSource.BROWSER): "{count} máy tính tại điểm cầu chuyển sang chạy pin",
+    (FactKind.ON_BATTERY, PowerSource.GASP): "{count} modem báo mất nguồn trước khi tắt",
+    (FactKind.ON_BATTERY, ""): "{count} điểm báo mất điện lưới",
+    (FactKind.ON_MAINS, PowerSource.UPS): "{count} bộ lưu điện (UPS) báo vẫn có điện lưới",
+    (FactKind.ON_MAINS, PowerSource.NUT): "{count} máy chủ bộ lưu điện (NUT) báo vẫn có điện lưới",
+    (FactKind.ON_MAINS, PowerSource.BROWSER): "{count} máy tính tại điểm cầu vẫn cắm điện",
+    (FactKind.ON_MAINS, PowerSource.GASP): "{count} modem không báo mất nguồn",
+    (FactKind.ON_MAINS, ""): "{count} điểm báo vẫn có điện lưới",
+    (FactKind.NODE, "up"): "Chính thiết bị này vẫn trả lời",
+    (FactKind.NODE, "down"): "Chính thiết bị này không trả lời",
+    (FactKind.NODE, ""): "Trạng thái của chính thiết bị này",
+    (FactKind.SURVIVOR, "ups"): "{count} điểm bên dưới vẫn kết nối nhờ bộ lưu điện",
+    (FactKind.SURVIVOR, "backup"): "{count} điểm bên dưới vẫn kết nối, có đường dự phòng",
+    (FactKind.SURVIVOR, ""): "{count} điểm bên dưới vẫn kết nối, không rõ nhờ đâu",
+    (FactKind.UNOBSERVED, ""): "{count} trên {of} điểm bên dưới chưa quan sát được",
+    (FactKind.TOGETHER, ""): "{count} điểm rơi cùng lúc dù danh sách ghi ở nơi khác: cần kiểm tra lại danh sách",
+    (FactKind.NEIGHBOURS, Tree.NETWORK): "{count} trên {of} điểm khác cùng nút mạng vẫn kết nối tốt",
+    (FactKind.NEIGHBOURS, Tree.POWER): "{count} trên {of} điểm khác cùng trạm biến áp vẫn kết nối tốt",
+    (FactKind.NEIGHBOURS, ""): "{count} trên {of} điểm lân cận vẫn kết nối tốt",
+    (FactKind.CASCADE, ""): "{count} thiết bị mạng ngừng theo vì mất nguồn từ nút này",
+    (FactKind.RUNNER_UP, ""): "Cách giải thích tốt thứ hai",
+}
+"""A fact as a sentence, by its kind and its source; with no source, whatever the source."""
+
 CHECK_STATES = {
     CheckState.UP: STATES[PointState.UP],
     CheckState.DOWN: "Không trả lời",
@@ -300,6 +440,11 @@ def milliseconds(seconds: float) -> str:
 def percent(ratio: float) -> str:
     """A ratio as a percentage: ``2,5 %``."""
     return f"{decimal(ratio * 100)} %" if isfinite(ratio) else "–"
+
+
+def chance(probability: float) -> str:
+    """A probability as a whole percentage, rounded down, so that nothing is ever quite sure: ``99 %``."""
+    return f"{int(probability * 100 + 1e-9)} %"
 
 
 def span(seconds: float) -> str:

@@ -7,8 +7,12 @@ import msgspec
 import pytest
 from aiohttp import ClientSession, TCPConnector, web
 
+from monitor.core.attribution import SITE
+from monitor.core.incidents import Entry, Incident
 from monitor.core.model import (
     Ceremony,
+    Certainty,
+    Change,
     CheckPolicy,
     District,
     Happening,
@@ -19,6 +23,7 @@ from monitor.core.model import (
     Phase,
     Point,
     Tier,
+    Tree,
 )
 from monitor.core.pipeline import Pipeline
 from monitor.core.pulse import Beat, Pulses
@@ -112,6 +117,29 @@ class Stage:
                 self._observe(check, None)
             self.tell(self.pipeline.tick(self.now))
         assert self.pipeline.blind
+
+    def blame(self, tree: Tree, node: str, points: Iterable[str] = (), **known: object) -> Incident:
+        """An incident of this cause goes on, whatever the points do; over when ``ended_at`` is given."""
+        ids = tuple(points)
+        fields: dict[str, object] = {
+            "operator": SITE if tree is Tree.SITE else "VNPT Thanh Hóa",
+            "since": self.now - 60,
+            "opened_at": self.now - 58,
+            "changed_at": self.now,
+            "certainty": Certainty.CERTAIN,
+            "probability": 0.97,
+            "owner_probability": 0.992,
+            "points": ids,
+            "hit": set(ids),
+            "openings": [self.now - 58],
+            "timeline": [Entry(self.now - 58, Change.OPENED, len(ids), Certainty.CERTAIN, 0.992)],
+        }
+        incident = Incident(id=f"{tree}:{node}", tree=tree, node=node, **{**fields, **known})  # type: ignore[arg-type]
+        incidents = self.pipeline.incidents
+        incidents._by_id[incident.id] = incident
+        incidents._holder.update(dict.fromkeys(ids, incident.id))
+        self.tell([])
+        return incident
 
     def wait(self, seconds: float) -> None:
         """Time passes."""

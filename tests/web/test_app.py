@@ -12,7 +12,8 @@ from aiohttp import ClientSession
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.core.model import Inventory, Mode, Point, Tier
+from monitor.core.attribution import Fact, FactKind
+from monitor.core.model import Inventory, Mode, Node, NodeKind, Point, Tier, Tree
 from monitor.web.app import as_json
 from monitor.web.endpoints import probe_text
 from probes.model import Failure, Measurement
@@ -115,6 +116,9 @@ async def test_every_answer_is_guarded(client: ClientSession, path: str) -> None
     [
         ("/nowhere", "Không tìm thấy trang"),
         ("/points/khong-co", "Không tìm thấy điểm cầu"),
+        ("/incidents/network:khong-co", "Không tìm thấy sự cố"),
+        ("/incidents/%ff%00%ed%a0%80", "Không tìm thấy sự cố"),
+        ("/incidents/" + "x" * 5000, "Không tìm thấy sự cố"),
         ("/points/%ff%00%ed%a0%80", "Không tìm thấy điểm cầu"),
         ("/%ff%00", "Không tìm thấy trang"),
         ("/points/" + "x" * 5000, "Không tìm thấy điểm cầu"),
@@ -260,3 +264,46 @@ def test_a_probe_says_why_it_failed_and_whom_it_met_on_the_way() -> None:
     assert "# timeout no answer probe_success 1\n" in text
     assert text.endswith("# 1 10.1.1.1\n# 2 *\n# 3 a b 1\n")
     assert [line for line in text.splitlines() if line.startswith("probe_success")] == ["probe_success 0"]
+
+
+async def test_an_incident_has_a_page_and_its_points_lead_there(stage: Any, client: ClientSession) -> None:
+    stage.up()
+    stage.blame(Tree.NETWORK, "loi", ["tinh-uy"], evidence=(Fact(FactKind.DOWN, 1, of=2, nats=4.2, ids=("tinh-uy",)),))
+    for path in ("/incidents/network:loi", "/incidents/network%3Aloi"):
+        async with client.get(path) as response:
+            assert response.status == 200
+            page = await response.text()
+        assert "<h1>Đứt mạng: Nút lõi Thanh Hóa</h1>" in page
+        assert "1 trên 2 điểm quan sát được bên dưới đang mất kết nối" in page
+        assert 'aria-label="ủng hộ, 4,2 nat"' in page
+    for path in ("/", "/incidents", "/points/tinh-uy"):
+        async with client.get(path) as response:
+            assert 'href="/incidents/network%3Aloi"' in await response.text()
+
+
+async def test_what_people_wrote_in_the_trees_is_never_markup(
+    make_stage: Callable[..., Any], serve: Callable[..., Any]
+) -> None:
+    point = Point(id="p", name=NASTY, tier=Tier.VILLAGE, mode=Mode.WATCH, network_node="a/ç?<i>")
+    node = Node("a/ç?<i>", None, NASTY, NodeKind.CORE, NASTY)
+    stage = make_stage(Inventory({"p": point}, {node.id: node}, {}, {}))
+    stage.blame(Tree.NETWORK, node.id, ["p"], operator=NASTY, indistinguishable=(NASTY,), secondary=(NASTY,))
+    async with serve(stage.app) as session:
+        for path in ("/", "/incidents", "/incidents/network%3Aa%2F%C3%A7%3F%3Ci%3E", "/points/p"):
+            async with session.get(path) as response:
+                assert response.status == 200
+                shown = await response.text()
+            assert "<script>alert" not in shown
+            assert "{{ 7*7 }}" in shown
+            assert re.findall(r"<script(?! type=)(?! src=)", shown) == []
+
+
+async def test_incidents_are_none_until_there_are(stage: Any, client: ClientSession) -> None:
+    async with client.get("/incidents") as response:
+        page = await response.text()
+    assert "Không có sự cố nào." in page
+    assert "Hôm nay chưa có sự cố nào kết thúc." in page
+    stage.up()
+    stage.blind()
+    async with client.get("/incidents") as response:
+        assert "không kết luận" in await response.text()

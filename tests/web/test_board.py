@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.core.model import Happening, Inventory, PointState, Tier
+from monitor.core.model import Happening, Inventory, PointState, Tier, Tree
 from monitor.web.board import MANY, ROWS, STATE_CODES, Board, Delta, Snapshot
 
 
@@ -173,3 +173,19 @@ def hear(stage: Any, board: Board) -> None:
 def lose(stage: Any, board: Board, points: list[str]) -> None:
     hear(stage, board)
     stage.down(points)
+
+
+def test_incidents_are_in_the_head_and_gone_while_blind(stage: Any) -> None:
+    """Which cells they light is by number; what is not seen accuses no company."""
+    stage.up()
+    board = board_of(stage)
+    lost = commune_ids(stage, "380", 3)
+    assert board.head(stage.now).incidents.summary == "Không có sự cố nào."
+    stage.blame(Tree.NETWORK, "loi", lost)
+    listing = board.head(stage.now).incidents
+    assert [row.title for row in listing.rows] == ["Đứt mạng: Nút lõi Thanh Hóa"]
+    assert {board.layout.ids[number] for number in listing.rows[0].cells} == set(lost)
+    stage.blind()
+    listing = board.head(stage.now).incidents
+    assert listing.rows == ()
+    assert "Không kết luận" in listing.summary

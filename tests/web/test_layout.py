@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.core.model import District, Inventory, Mode, Point, Tier
-from monitor.web.layout import AUTO, FARTHEST, gap, lay_out
+from monitor.web.layout import AUTO, FARTHEST, Tile, gap, hole, lay_out
 
 CODES = ("380", "384", "999")
 
@@ -83,3 +83,37 @@ def test_a_district_without_a_place_has_a_tile_all_the_same() -> None:
     point = Point(id="a", name="A", tier=Tier.COMMUNE, mode=Mode.WATCH, district_code="123")
     (tile,) = lay_out(inventory_of([point], {})).tiles
     assert (tile.name, tile.column) == ("Địa bàn 123", AUTO)
+
+
+grids = st.sets(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=40)
+
+
+def tiles_of(taken: set[tuple[int, int]]) -> list[Tile]:
+    return [Tile("", "", "", column, row, 1, ()) for column, row in taken]
+
+
+@given(grids)
+def test_the_hole_is_free_within_the_map_and_none_is_larger(taken: set[tuple[int, int]]) -> None:
+    """Against every rectangle there is."""
+    columns, rows = (max((place[i] for place in taken), default=-1) + 1 for i in (0, 1))
+    free = [
+        (width * height, column, row, width, height)
+        for column in range(columns)
+        for row in range(rows)
+        for width in range(2, columns - column + 1)
+        for height in range(3, rows - row + 1)
+        if not any((column + i, row + j) in taken for i in range(width) for j in range(height))
+    ]
+    found = hole(tiles_of(taken), columns)
+    if found is None:
+        assert not free
+    else:
+        assert (found[2] * found[3], *found) in free
+        assert found[2] * found[3] == max(free)[0]
+
+
+def test_tiles_without_a_place_fill_what_is_free() -> None:
+    """So nothing else may."""
+    corners = {(0, 0), (5, 5)}
+    assert hole(tiles_of(corners), 6) == (1, 0, 5, 5)
+    assert hole([*tiles_of(corners), Tile("x", "", "", AUTO, AUTO, 1, ())], 6) is None

@@ -8,8 +8,20 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from monitor.core.attribution import FactKind, PowerSource
 from monitor.core.detection import Hold
-from monitor.core.model import Cause, CheckState, Mode, NodeKind, PointState, Tier
+from monitor.core.model import (
+    Cause,
+    Certainty,
+    Change,
+    CheckState,
+    IncidentState,
+    Mode,
+    NodeKind,
+    PointState,
+    Tier,
+    Tree,
+)
 from monitor.web import text
 from probes.model import Failure, Layer
 
@@ -32,11 +44,28 @@ WEB = Path(text.__file__).parent
         (NodeKind, text.NODE_KINDS),
         (Hold, text.HOLDS),
         (Failure, text.FAILURES),
+        (Tree, text.INCIDENTS),
+        (IncidentState, text.INCIDENT_STATES),
+        (Certainty, text.SURE),
+        (Certainty, text.SURE_BRIEFLY),
+        (Change, text.CHANGES),
     ],
 )
 def test_every_member_has_words(enum: type[StrEnum], catalogue: dict[StrEnum, str]) -> None:
     """A new state, cause or failure cannot be forgotten here."""
     assert set(catalogue) == set(enum)
+
+
+def test_every_fact_has_a_sentence() -> None:
+    """Of a source that is not foreseen as well; of every source of electricity by name."""
+    assert {kind for kind, source in text.FACTS if not source} == set(FactKind)
+    for kind in (FactKind.ON_BATTERY, FactKind.ON_MAINS):
+        assert {source for known, source in text.FACTS if known is kind and source} == set(PowerSource)
+
+
+@pytest.mark.parametrize(("probability", "written"), [(0.999, "99 %"), (0.82, "82 %"), (0.29, "29 %"), (0.5, "50 %")])
+def test_nothing_is_ever_quite_sure(probability: float, written: str) -> None:
+    assert text.chance(probability) == written
 
 
 def test_every_string_is_used_and_every_used_one_exists() -> None:

@@ -2,6 +2,7 @@
 import { Cells } from "./cells.js";
 import { Clock } from "./clock.js";
 import { Figures } from "./figures.js";
+import { Incidents } from "./incidents.js";
 import { follow } from "./link.js";
 
 const read = (id) => JSON.parse(document.getElementById(id).textContent);
@@ -11,6 +12,7 @@ const layout = read("layout");
 const clock = new Clock(words);
 const cells = new Cells(document.getElementById("tiles"), layout, words, clock);
 const figures = new Figures(words, clock);
+const incidents = new Incidents(words, cells);
 
 function take(event) {
   if (event.layout !== layout.version) return location.reload(); // another inventory: every cell is another one
@@ -18,6 +20,7 @@ function take(event) {
   figures.show(event.head);
   if (event.states) cells.showAll(event);
   else cells.show(event.cells);
+  incidents.show(event.head.incidents);
 }
 
 take(read("snapshot"));

@@ -20,6 +20,7 @@ export class Cells {
     this.since = new Array(size).fill(0);
     this.nodes = new Array(size);
     this.tileOf = new Array(size);
+    this.lit = new Set();
     this.tip = new Tip(this);
     root.style.setProperty("--columns", layout.columns || 6);
     const all = document.createDocumentFragment();
@@ -95,6 +96,18 @@ export class Cells {
     }
     for (const seat of touched) this.label(seat);
     this.tip.refresh();
+  }
+
+  // Make these cells stand out from all others; none at all: as it was.
+  light(cells) {
+    const lit = new Set(cells);
+    const dark = [...this.lit].filter((n) => !lit.has(n));
+    for (const n of dark) this.nodes[n]?.removeAttribute("data-lit");
+    for (const n of lit) if (!this.lit.has(n)) this.nodes[n]?.setAttribute("data-lit", "");
+    this.lit = lit;
+    const seats = new Set(cells.map((n) => this.tileOf[n]));
+    for (const seat of this.tiles) seat.node.toggleAttribute("data-lit", seats.has(seat));
+    this.root.toggleAttribute("data-lit", lit.size > 0);
   }
 
   label({ node, name, lost, figure, counts, first, last }) {
