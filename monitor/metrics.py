@@ -10,6 +10,7 @@ so, and between two slices the loop has its turn, so that a scrape does not hold
 import asyncio
 import platform
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from itertools import accumulate
@@ -20,7 +21,8 @@ import msgspec
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
 
 from monitor.core.detection import CheckStatus
-from monitor.core.model import CheckState, Inventory, Point, PointState, Power, PowerState
+from monitor.core.incidents import Incident
+from monitor.core.model import Certainty, Change, CheckState, Inventory, Point, PointState, Power, PowerState
 from monitor.core.pipeline import Pipeline, PointStatus
 from monitor.core.quality import mos_of
 from probes.model import EngineCounters, Figure, Histogram
@@ -100,6 +102,20 @@ HAPPENINGS = _counter("diemcau_happenings_total", "Changes of checks, points, po
 STALE = _counter("diemcau_observations_stale_total", "Observations that came twice or late, and were not believed.")
 STRAY = _counter("diemcau_observations_stray_total", "Observations of checks that are not configured.")
 
+# Of incidents, by who must act; of each that is ongoing, label incident.
+INCIDENTS = _gauge("diemcau_incidents", "Ongoing incidents by tree, owner, state and certainty.")
+INCIDENT_POINTS = _gauge("diemcau_incident_points", "Points down because of incidents, by tree and owner.")
+INCIDENT_INFO = _gauge("diemcau_incident_info", "What is known of an ongoing incident; always 1.")
+INCIDENT_SIZE = _gauge("diemcau_incident_points_down", "Points down because of an ongoing incident.")
+INCIDENT_SINCE = _gauge("diemcau_incident_start_timestamp_seconds", "When the first point of an incident fell.")
+INCIDENT_ODDS = _gauge("diemcau_incident_owner_probability", "That the owner named is the one who must act, 0 to 1.")
+INCIDENT_CHANGES = _counter("diemcau_incident_changes_total", "What happened to incidents, by sort.")
+RETRACTIONS = _counter("diemcau_incident_retractions_total", "Incidents whose owner was not to blame after all.")
+NAMING = _histogram("diemcau_incident_naming_seconds", "From its first point's fall until an incident had a name.")
+ATTRIBUTION = _histogram("diemcau_attribution_duration_seconds", "How long one attribution of all that is down took.")
+UNDETERMINED = _gauge("diemcau_incident_points_undetermined", "Points down of which it is not clear who must act.")
+SUSPECTS = _gauge("diemcau_inventory_suspects", "Points whose row in the inventory contradicted what was seen.")
+
 # Of the engine.
 LAG = _histogram("diemcau_schedule_lag_seconds", "From the instant a probe was due to its launch.")
 SCHEDULED = _gauge("diemcau_checks_scheduled", "Checks in the schedule.")
@@ -131,6 +147,8 @@ EXPOSITION_DURATION = _gauge("diemcau_exposition_duration_seconds", "How long th
 EXPOSITION_SIZE = _gauge("diemcau_exposition_size_bytes", "Size of the exposition before this one.")
 BUILD = _gauge("diemcau_build_info", "Version of this program and of its Python; always 1.")
 
+INCIDENTS_TOLD = 200
+"""Ongoing incidents that have series of their own: the largest."""
 PHASED = {"icmp": ICMP_PHASES, "http": HTTP_PHASES}
 """Kind → where its phases go."""
 LAYER_UP = {CheckState.UP: 1, CheckState.DOWN: 0}
@@ -278,6 +296,8 @@ class Exposition:
         self._pages = pages
         self._clock = clock
         self._rendered: Rendered | None = None
+        self._blamed: dict[tuple[str, ...], None] = {}
+        """Owners that had an incident, in each state: they go on as 0, so that graphs fall to it."""
         self._build = {"version": version("diemcau"), "python": platform.python_version()}
         self._before = (0.0, 0)
 
@@ -296,6 +316,7 @@ class Exposition:
                 document.append(family, "".join(lines))
             await asyncio.sleep(0)
         self._add_province(document)
+        self._add_incidents(document)
         self._add_engine(document)
         self._add_alerts(document)
         self._add_process(document)
@@ -346,6 +367,30 @@ class Exposition:
         for kind, count in pipeline.happenings.items():
             document.add(HAPPENINGS, count, type=kind)
 
+    def _add_incidents(self, document: Document) -> None:
+        incidents = self._pipeline.incidents
+        ongoing = sorted(incidents.ongoing.values(), key=lambda one: -len(one.points))
+        by_owner = Counter((one.tree.value, one.operator, one.state.value, one.certainty.value) for one in ongoing)
+        points: Counter[tuple[str, ...]] = Counter()
+        for one in ongoing:
+            points[one.tree.value, one.operator] += len(one.points)
+        self._blamed |= dict.fromkeys(by_owner)
+        for tree, operator, state, certainty in self._blamed:
+            count = by_owner[tree, operator, state, certainty]
+            document.add(INCIDENTS, count, tree=tree, operator=operator, state=state, certainty=certainty)
+        for tree, operator in dict.fromkeys(key[:2] for key in self._blamed):
+            document.add(INCIDENT_POINTS, points[tree, operator], tree=tree, operator=operator)
+        for one in ongoing[:INCIDENTS_TOLD]:
+            _add_incident(document, one)
+        for change in Change:
+            document.add(INCIDENT_CHANGES, incidents.changes[change], change=change)
+        unclear = (len(one.points) for one in ongoing if one.certainty is Certainty.UNDETERMINED)
+        document.add(UNDETERMINED, sum(unclear))
+        document.add(SUSPECTS, len(incidents.suspects))
+        document.add(RETRACTIONS, incidents.retractions)
+        document.add_histogram(NAMING, incidents.naming_times)
+        document.add_histogram(ATTRIBUTION, incidents.attribution_times)
+
     def _add_engine(self, document: Document) -> None:
         engine = self._engine
         document.add_histogram(LAG, engine.lag)
@@ -383,6 +428,14 @@ class Exposition:
         document.add(EXPOSITION_DURATION, duration_s)
         document.add(EXPOSITION_SIZE, size_bytes)
         document.add(BUILD, 1, **self._build)
+
+
+def _add_incident(document: Document, one: Incident) -> None:
+    what = {"incident": one.id, "node": one.node, "tree": one.tree.value, "operator": one.operator}
+    document.add(INCIDENT_INFO, 1, **what, certainty=one.certainty)
+    document.add(INCIDENT_SIZE, len(one.points), incident=one.id)
+    document.add(INCIDENT_SINCE, one.since, incident=one.id)
+    document.add(INCIDENT_ODDS, one.owner_probability, incident=one.id)
 
 
 def _slices(items: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -11,10 +11,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from monitor.core.model import Ceremony, CheckPolicy, District, Inventory, Mode, Node, NodeKind, Phase, Point, Tier
+from monitor.core.incidents import Incident
+from monitor.core.model import (
+    Ceremony,
+    Certainty,
+    Change,
+    CheckPolicy,
+    District,
+    IncidentState,
+    Inventory,
+    Mode,
+    Node,
+    NodeKind,
+    Phase,
+    Point,
+    Tier,
+    Tree,
+)
 from monitor.core.pipeline import Pipeline
 from monitor.core.power import Reading
-from monitor.metrics import FAMILIES, SLICE, Alerts, Document, Exposition, LoopLag, escape, labelled
+from monitor.metrics import FAMILIES, INCIDENTS_TOLD, SLICE, Alerts, Document, Exposition, LoopLag, escape, labelled
 from probes.model import BatchCounters, EngineCounters, Failure, Figure, Histogram, Layer, Measurement, Observation
 from probes.registry import FIGURES
 
@@ -126,7 +142,20 @@ def whole() -> Exposition:
     told(pipeline, "witness:gateway/ping", ANSWERED, UNREACHABLE)
     pipeline.hear_power("xa-1", Reading("ups", on_battery=False, at=NOW + 3, left_s=600.0))
     pipeline.happenings["PointChanged"] += 1
+    blame(pipeline, "network:acc-1")
     return exposition_of(pipeline, FakeAlerts())
+
+
+def blame(pipeline: Pipeline, incident_id: str, **changes: object) -> Incident:
+    """An incident that took xa-1."""
+    tree, _, node = incident_id.partition(":")
+    incident = Incident(
+        id=incident_id, tree=Tree(tree), node=node, operator="VNPT", since=NOW - 5, opened_at=NOW, points=("xa-1",)
+    )
+    incident.owner_probability, incident.certainty = 0.97, Certainty.CERTAIN
+    incident = msgspec.structs.replace(incident, **changes)
+    pipeline.incidents._by_id[incident_id] = incident
+    return incident
 
 
 async def samples(exposition: Exposition) -> Samples:
@@ -372,3 +401,47 @@ def test_each_figure_of_a_kind_has_a_name_and_words_of_its_own(figure: Figure) -
     assert re.fullmatch(r"probe_[a-z0-9_]+[a-z0-9]", figure.name)
     assert figure.help.endswith(".")
     assert figure.name not in FAMILIES
+
+
+async def test_incidents_are_counted_by_who_must_act_and_fall_to_zero() -> None:
+    pipeline = pipeline_of(province(point("xa-1"), point("xa-2")), "xa-1/ping")
+    exposition = exposition_of(pipeline)
+    blame(pipeline, "network:acc-1")
+    blame(pipeline, "power:tba-1", operator="Điện lực", points=("xa-1", "xa-2"), certainty=Certainty.UNDETERMINED)
+    vnpt = labels(tree="network", operator="VNPT", state="open", certainty="certain")
+    found = await samples(exposition)
+    assert found["diemcau_incidents", vnpt] == 1
+    assert found["diemcau_incident_points", labels(tree="power", operator="Điện lực")] == 2
+    assert found["diemcau_incident_points_undetermined", labels()] == 2
+    assert found["diemcau_incident_owner_probability", labels(incident="network:acc-1")] == 0.97
+    assert found["diemcau_incident_start_timestamp_seconds", labels(incident="network:acc-1")] == NOW - 5
+    blame(pipeline, "network:acc-1", state=IncidentState.RESOLVED, points=())
+    found = await samples(exposition)
+    assert found["diemcau_incidents", vnpt] == 0
+    assert found["diemcau_incident_points", labels(tree="network", operator="VNPT")] == 0
+    assert ("diemcau_incident_owner_probability", labels(incident="network:acc-1")) not in found
+
+
+async def test_what_happened_to_incidents_is_counted() -> None:
+    pipeline = pipeline_of(province(point("xa-1")), "xa-1/ping")
+    pipeline.incidents.changes[Change.OPENED] += 3
+    pipeline.incidents.retractions = 2
+    pipeline.incidents.timed(0.02)
+    pipeline.incidents.suspects = ("xa-1",)
+    found = await samples(exposition_of(pipeline))
+    assert found["diemcau_incident_changes_total", labels(change="opened")] == 3
+    assert found["diemcau_incident_changes_total", labels(change="retracted")] == 0
+    assert found["diemcau_incident_retractions_total", labels()] == 2
+    assert found["diemcau_attribution_duration_seconds_count", labels()] == 1
+    assert found["diemcau_inventory_suspects", labels()] == 1
+
+
+async def test_of_very_many_incidents_the_largest_have_series() -> None:
+    pipeline = pipeline_of(province(point("xa-1")), "xa-1/ping")
+    for number in range(INCIDENTS_TOLD + 50):
+        blame(pipeline, f"site:p{number}", points=("xa-1",) * (number % 7))
+    found = await samples(exposition_of(pipeline))
+    told = [key for key in found if key[0] == "diemcau_incident_info"]
+    assert len(told) == INCIDENTS_TOLD
+    sizes = [value for key, value in found.items() if key[0] == "diemcau_incident_points_down"]
+    assert min(sizes) >= 1

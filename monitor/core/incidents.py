@@ -171,6 +171,8 @@ class Incidents:
         self.attribution_times = Histogram.of(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
         self.naming_times = Histogram.of(0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 7.5, 10.0, 30.0, 60.0)
         """From its first point's fall to the opening of an incident, seconds."""
+        self.changes: Counter[Change] = Counter()
+        """How much has happened to incidents, by sort."""
         self.suspects: tuple[str, ...] = ()
         """Points whose row in the inventory contradicted what was seen."""
         self._by_id: OrderedDict[str, Incident] = OrderedDict()
@@ -461,6 +463,7 @@ class Incidents:
         if len(lines) > TIMELINE:
             del lines[TIMELINE // 2]
         incident.changed_at = now
+        self.changes[change] += 1
         yield IncidentChanged(
             incident.id,
             change,
