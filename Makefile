@@ -8,10 +8,10 @@ RUN := $(UV) run --frozen --python $(PYTHON)
 export UV_LINK_MODE ?= copy
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse test lint fuzz bench dashboards sample clean
+.PHONY: help rehearse test lint fuzz bench bench-attribution dashboards sample clean
 
 help:  ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 30
 
 rehearse: .venv/ready apt  ## a morning of faults on an emulated province; open the board it names (ARGS="--everyone")
 	$(RUN) diemcau rehearse $(ARGS)
@@ -33,6 +33,9 @@ bench: .venv/ready apt  ## the prober side by side with its peers, then how much
 	$(RUN) diemcau bench engine --checks 100000 --interval 10s --duration 60s
 	$(RUN) diemcau bench hls --checks 1000 --interval 10s --duration 60s
 	$(RUN) diemcau bench pages --pages 5000 --duration 30s --restart
+
+bench-attribution: .venv/ready  ## who is to blame: drawn scenarios, beside SCORE, greedy and nearest parent
+	$(RUN) diemcau bench attribution $(ARGS)
 
 dashboards: .venv/ready  ## build dashboards/json from dashboards/*.py
 	$(RUN) python dashboards/build.py

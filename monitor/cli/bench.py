@@ -6,11 +6,13 @@ from contextlib import AbstractContextManager, nullcontext
 import click
 import msgspec
 
+from monitor.bench import attribution as attribution_bench
 from monitor.bench import engine as engine_bench
 from monitor.bench import hls as hls_bench
 from monitor.bench import icmp as icmp_bench
 from monitor.bench import pages as pages_bench
 from monitor.bench import peers as bench_peers
+from monitor.rehearsal import province
 
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -136,3 +138,25 @@ def hls(checks: int, interval: float, duration: float, as_json: bool) -> None:  
         )
     if report.failed:
         raise click.ClickException(f"{report.failed:,} probes failed, the first with: {report.first_failure}")
+
+
+@command.command()
+@click.option("--scenarios", type=click.IntRange(1, 100_000), default=200, show_default=True, help="Of each family.")
+@click.option(
+    "--replays", type=click.IntRange(0, 10_000), default=10, show_default=True, help="Played, of each family."
+)
+@click.option("--seed", type=click.IntRange(0), default=attribution_bench.REPORT_SEED, show_default=True,
+              help="Tuning uses seeds below 1000, reports the default.")  # fmt: skip
+@click.option("--points", type=click.IntRange(province.FEWEST, province.MOST), default=4985, show_default=True)
+@click.option("--large", type=click.IntRange(0, province.MOST), default=100_000, show_default=True,
+              help="Points of the province that is only timed; 0 for none.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Figures for a program.")
+def attribution(scenarios: int, replays: int, seed: int, points: int, large: int, as_json: bool) -> None:  # noqa: FBT001
+    """Who is to blame: drawn scenarios, our answers and those of other methods held against the truth."""
+    if 0 < large < province.FEWEST:
+        raise click.BadParameter(f"a sample has at least {province.FEWEST} points", param_hint="--large")
+    timed = province.make(large) if large else None
+    report = attribution_bench.run(
+        province.make(points), scenarios, seed, replays, timed, lambda text: click.echo(text, err=True)
+    )
+    click.echo(msgspec.json.encode(report).decode() if as_json else "\n".join(attribution_bench.lines(report)))
