@@ -337,6 +337,9 @@ async def exposed(sample: Configuration) -> AsyncIterator[str]:
             measurement = measured(check.policy.layer, status.point.district_code if status else None)
             pipeline.observe(Observation(check.policy.check, at, "center", measurement))
         pipeline.tick(now - 40 + step + 1)
+        if (question := pipeline.question(now - 40 + step + 1)) is not None:
+            answer = question.attributor.explain(question.observed)
+            pipeline.attributed(question, answer, 0.01, now - 40 + step + 1)
     counters = EngineCounters(Histogram.of(0.01, 0.1, 1.0), batches={"icmp": BatchCounters()})
     counters.scheduled = len(pipeline.checks)
     alerts = Alertmanagers(["http://127.0.0.1:9/am"], pipeline, external_url="https://monitor.example.invalid")
@@ -346,6 +349,8 @@ async def exposed(sample: Configuration) -> AsyncIterator[str]:
     async def metrics(_request: web.Request) -> web.Response:
         counters.observed += 1653
         counters.lag.observe(0.005)
+        pipeline.incidents.timed(0.005)
+        pipeline.incidents.naming_times.observe(2.5)
         return web.Response(body=await exposition.render(), content_type="text/plain")
 
     app = web.Application()
