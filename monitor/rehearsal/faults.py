@@ -30,18 +30,20 @@ class Fault(msgspec.Struct, frozen=True):
     number: int
     name: str
     kind: str
-    """``cut``, ``power_cut``, ``flapping``, ``codec_off`` or ``uplink``."""
+    """``cut``, ``power_cut``, ``flapping``, ``codec_off``, ``site_off`` or ``uplink``."""
     from_s: float
     to_s: float
     """The end of the scenario when nothing ends it before."""
 
     uplink_loss: float = 0.0
     """Of a fault of our own uplink: the share of packets that it loses."""
+    node: str = ""
+    """Where it lies, where it lies at a node of a tree."""
 
     @property
     def lasting(self) -> bool:
         """Whether each point that it hits stays down, so that it must be called down and alerted."""
-        return self.kind in {"cut", "power_cut"}
+        return self.kind in {"cut", "power_cut", "site_off"}
 
 
 class Span(msgspec.Struct, frozen=True, order=True):
@@ -153,7 +155,9 @@ def _faults(scenario: Scenario) -> Iterator[Fault]:
         if event.name in restored and event.name:
             ends.append(restored[event.name])
         loss = {"lost": 1.0, "lossy": event.loss_ratio}.get(event.uplink or "", 0.0)
-        yield Fault(number, event.name or _title(event), event.action, event.at_s, min(ends), loss)
+        place = event.cut or event.power_cut
+        node = place.node if place is not None else ""
+        yield Fault(number, event.name or _title(event), event.action, event.at_s, min(ends), loss, node)
 
 
 def _title(event: Event) -> str:
@@ -176,8 +180,9 @@ def _struck(
         for point in chosen(inventory, event.flapping, rng):
             falls = _falls(event.flapping, fault, rng)
             yield from ((point, from_s, min(from_s + event.flapping.down_s, fault.to_s)) for from_s in falls)
-    if event.codec_off is not None:
-        yield from ((point, fault.from_s, fault.to_s) for point in chosen(inventory, event.codec_off, rng))
+    some = event.codec_off or event.site_off
+    if some is not None:
+        yield from ((point, fault.from_s, fault.to_s) for point in chosen(inventory, some, rng))
 
 
 def _without_mains(

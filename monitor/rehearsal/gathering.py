@@ -10,11 +10,12 @@ from pathlib import Path
 import msgspec
 from aiohttp import web
 
-from monitor.core.model import Cause, PointState
+from monitor.core.model import Cause, IncidentChanged, PointState
+from monitor.rehearsal.blame import Delivered
 from monitor.rehearsal.faults import Span, Step
 from monitor.rehearsal.score import Evidence, Hit, Seen, Sight, Told
 
-POINT_DOWN, MONITOR_BLIND = "PointDown", "MonitorBlind"
+POINT_DOWN, MONITOR_BLIND, INCIDENT = "PointDown", "MonitorBlind", "Incident"
 ERRORS = frozenset({"error", "critical"})
 READ_BYTES = 1 << 20
 WEBHOOK_BYTES = 4 << 20
@@ -77,6 +78,8 @@ class ServiceLog:
         self.blind = False
         self.errors: Counter[str] = Counter()
         """Events that it logged as errors: defects, all of them."""
+        self.named: list[IncidentChanged] = []
+        """What happened to incidents."""
         self._evidence = evidence
         self._file = path.open("rb")
         self._rest = b""
@@ -98,11 +101,13 @@ class ServiceLog:
             *lines, self._rest = (self._rest + data).split(b"\n")
             for line in lines:
                 with suppress(msgspec.DecodeError, ValueError):  # a line that is no JSON, such as a traceback's
-                    self._fold(self._decoder.decode(line))
+                    self._fold(self._decoder.decode(line), line)
 
-    def _fold(self, line: LogLine) -> None:
+    def _fold(self, line: LogLine, whole: bytes) -> None:
         if line.level in ERRORS:
             self.errors[line.event] += 1
+        if line.event == "incident changed":
+            self.named.append(msgspec.json.decode(whole, type=IncidentChanged))
         fold = self._folds.get(line.event)
         if fold is not None:
             fold(line, datetime.fromisoformat(line.timestamp).timestamp())
@@ -143,6 +148,8 @@ class Webhook:
     def __init__(self, evidence: Evidence) -> None:
         self.firing: set[str] = set()
         """Points of which an alert has arrived and not been resolved."""
+        self.delivered: list[Delivered] = []
+        """Incidents, by the receiver that the shipped routes led them to."""
         self._evidence = evidence
         self._decoder = msgspec.json.Decoder(Received)
 
@@ -150,6 +157,7 @@ class Webhook:
         """The web application that Alertmanager posts to."""
         app = web.Application(client_max_size=WEBHOOK_BYTES)
         app.router.add_post("/", self._receive)
+        app.router.add_post("/{receiver}", self._receive)
         return app
 
     async def _receive(self, request: web.Request) -> web.Response:
@@ -158,9 +166,21 @@ class Webhook:
             received = self._decoder.decode(await request.read())
         except msgspec.DecodeError as error:
             return web.Response(status=400, text=str(error))
+        receiver = request.match_info.get("receiver", "")
         for alert in received.alerts:
-            self._take(alert, at)
+            if receiver:
+                self._deliver(receiver, alert, at)
+            else:
+                self._take(alert, at)
         return web.Response()
+
+    def _deliver(self, receiver: str, alert: ReceivedAlert, at: float) -> None:
+        """What a company, the site's desk or the technical team would have got."""
+        labels = alert.labels
+        if labels.get("alertname") == INCIDENT:
+            owners = tuple(filter(None, (labels.get("operator"), labels.get("power_operator"))))
+            firing = alert.status == "firing"
+            self.delivered.append(Delivered(at, receiver, labels.get("incident", ""), owners, firing))
 
     def _take(self, alert: ReceivedAlert, at: float) -> None:
         name, firing = alert.labels.get("alertname"), alert.status == "firing"

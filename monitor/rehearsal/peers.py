@@ -7,9 +7,13 @@ from typing import NamedTuple
 
 import yaml
 
+from monitor.rehearsal.geography import read_data
+
 BOARD_PORT, PROMETHEUS_PORT, ALERTMANAGER_PORT, WEBHOOK_PORT = 8080, 9090, 9093, 9095
 """In the centre's namespace, where nobody else has a port."""
 SCRAPE_INTERVAL_S = 2
+EVERYTHING = "rehearsal"
+"""The receiver that gets each alert."""
 
 
 class Peer(NamedTuple):
@@ -26,23 +30,27 @@ def find(name: str) -> str | None:
 
 
 def alertmanager(scratch: Path, external_url: str) -> Peer | None:
-    """Every alert a group of its own, told at once: what is measured is our time and Alertmanager's, not a setting."""
+    """Every alert a group of its own, told at once: what is measured is our time and Alertmanager's, not a setting.
+
+    Beside that, the routes that are shipped lead to a webhook for each of their receivers.
+    """
     program = find("prometheus-alertmanager") or find("alertmanager")
     if program is None:
         return None
+    shipped = yaml.safe_load(read_data("alertmanager.yml"))
+    at_once = {"group_by": ["..."], "group_wait": "0s", "group_interval": "1s", "repeat_interval": "1h"}
     config = {
         "route": {
-            "receiver": "rehearsal",
-            "group_by": ["..."],
-            "group_wait": "0s",
-            "group_interval": "1s",
-            "repeat_interval": "1h",
+            "receiver": EVERYTHING,
+            **at_once,
+            "routes": [
+                {"receiver": EVERYTHING, **at_once, "continue": True},
+                {**shipped["route"], "matchers": []},
+            ],
         },
         "receivers": [
-            {
-                "name": "rehearsal",
-                "webhook_configs": [{"url": f"http://127.0.0.1:{WEBHOOK_PORT}/", "send_resolved": True}],
-            }
+            _webhook(EVERYTHING, ""),
+            *(_webhook(each["name"], each["name"]) for each in shipped["receivers"]),
         ],
     }
     arguments = (
@@ -54,6 +62,12 @@ def alertmanager(scratch: Path, external_url: str) -> Peer | None:
         "--cluster.listen-address=",
     )
     return Peer("alertmanager", (program, *arguments), ALERTMANAGER_PORT)
+
+
+def _webhook(name: str, path: str) -> dict[str, object]:
+    """A receiver that posts to us."""
+    url = f"http://127.0.0.1:{WEBHOOK_PORT}/{path}"
+    return {"name": name, "webhook_configs": [{"url": url, "send_resolved": True}]}
 
 
 def prometheus(scratch: Path, external_url: str, rules: Sequence[Path], *, alerts: bool) -> Peer | None:

@@ -79,6 +79,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     flapping: Flapping | None = None
     codec_off: Some | None = None
     """The codec is off or hangs: nothing answers for the signalling, while the point is still to be reached."""
+    site_off: Some | None = None
+    """Points that fall for a reason of their own."""
     uplink: Literal["lost", "lossy"] | None = None
     """Our own: nothing passes, or not everything."""
     loss_ratio: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.5
@@ -97,7 +99,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         return next(name for name in ACTIONS if getattr(self, name) is not None)
 
 
-ACTIONS = ("cut", "power_cut", "flapping", "codec_off", "uplink", "restore")
+ACTIONS = ("cut", "power_cut", "flapping", "codec_off", "site_off", "uplink", "restore")
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
@@ -206,7 +208,7 @@ def _named(event: Event) -> Iterator[tuple[str, str, *tuple[str | int, ...]]]:
         yield event.cut.node, "a node of network.csv", "cut", "node"
     if event.power_cut is not None:
         yield event.power_cut.node, "a node of power.csv", "power_cut", "node"
-    some = event.flapping or event.codec_off or Some()
+    some = event.flapping or event.codec_off or event.site_off or Some()
     for position, point in enumerate(some.points):
         yield point, "a point of points.csv", event.action, "points", position
     if some.district is not None:

@@ -26,6 +26,7 @@ from monitor.configuration.links import link_secret
 from monitor.core.model import Point, PointState, Tier
 from monitor.rehearsal import directory, doors, namespaces, peers, remote, scenario, servers, sites, upses
 from monitor.rehearsal.batteries import Battery
+from monitor.rehearsal.blame import BlameScore, judge
 from monitor.rehearsal.children import Child, Household
 from monitor.rehearsal.faults import Fault, Step, has_line, plan
 from monitor.rehearsal.gathering import ServiceLog, Truth, Webhook
@@ -106,6 +107,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """``prometheus-alertmanager``, or ``log``: the instant when the service would have posted."""
     prometheus: bool
     score: Score
+    blame: BlameScore
     forwarder: Carried | None
     pages: Heard | None
     service_cpu_ratio: float
@@ -433,14 +435,19 @@ class Rehearsal:
     ) -> Outcome:
         alerting = "alertmanager" not in self.scene.absent
         result = score(self.evidence, self._probed, tells_s=self._tells_s())
+        inventory = self._configuration.inventory
+        blame = judge(
+            self.evidence, self._log.named, self._webhook.delivered, inventory, self._probed, alerted=alerting
+        )
         return Outcome(
             scenario=self.scene.scenario.title,
-            passed=result.passed,
+            passed=result.passed and blame.passed,
             points=len(self._probed),
             elapsed_seconds=elapsed_s,
             alerts_by="prometheus-alertmanager" if alerting else "log",
             prometheus="prometheus" not in self.scene.absent,
             score=result,
+            blame=blame,
             forwarder=carried,
             pages=heard,
             service_cpu_ratio=cpu_ratio,

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TextIO
 
 from monitor.core.model import PointState
+from monitor.rehearsal.blame import Blamed, BlameScore
 from monitor.rehearsal.score import PowerScore, Row, Score, Spread
 from monitor.rehearsal.stage import Outcome, Scene
 
@@ -132,6 +133,25 @@ def _aligned(row: Sequence[str], widths: Sequence[int]) -> list[str]:
     ]
 
 
+def _blame(blame: BlameScore) -> Iterator[str]:
+    """Who was named and told."""
+    for row in blame.rows:
+        if row.points:
+            yield f"{row.fault}: {row.operator} {_named(row)}"
+    wrong = len(blame.wrongly_told)
+    yield f"{blame.incidents} incidents, {blame.retractions} retracted; companies told of what is not theirs: {wrong}"
+    yield from (f"  {each}" for each in blame.wrongly_told[:FALSE_ALARMS_SHOWN])
+    if blame.merged_points:
+        yield f"Told of points that are not expected: {', '.join(blame.merged_points[:FALSE_ALARMS_SHOWN])}"
+
+
+def _named(row: Blamed) -> str:
+    if row.named_seconds is None:
+        return "was not named" if row.owed else "was not named, and need not be"
+    told = f", told after {row.told_seconds:.1f} s" if row.told_seconds is not None else ""
+    return f"named {row.named_seconds:.1f} s after the second of {row.points} points fell ({row.named}){told}"
+
+
 def _remarks(outcome: Outcome) -> Iterator[str]:
     yield ""
     yield "Times are seconds: median / 95th percentile / maximum."
@@ -142,6 +162,7 @@ def _remarks(outcome: Outcome) -> Iterator[str]:
     yield f"{outcome.points:,} points took part for {outcome.elapsed_seconds:.0f} s; {_load(outcome)}"
     yield from _pages(outcome)
     yield from _power(outcome.score.power)
+    yield from _blame(outcome.blame)
     for event, count in outcome.service_errors.items():
         yield f"The service logged an error, {event}: {count} times (--keep DIR keeps its log)"
     yield from _false_alarms(outcome.score)

@@ -277,8 +277,8 @@ def told_why(causes: Iterable[Cause]) -> str:
 
 
 def list_alerts(firing: Mapping[str, FiringAlert], now: float, zone: ZoneInfo) -> Listing:
-    """What fires, newest first. Pure."""
-    newest = nlargest(ALERT_ROWS, firing.values(), key=lambda alert: alert.starts_at)
+    """What fires, incidents before single points, in each the newest first. Pure."""
+    newest = nlargest(ALERT_ROWS, firing.values(), key=lambda alert: ("incident" in alert.labels, alert.starts_at))
     rows = tuple(
         Row(
             alert.annotations.get("summary", ""),

@@ -34,7 +34,7 @@ def test_what_comes_with_the_program_suits_the_sample(name: str, sample: Invento
 
 
 def test_the_scenarios_of_the_program() -> None:
-    assert scenario.names() == ["calm", "cuts", "district-cut", "morning", "uplink"]
+    assert scenario.names() == ["calm", "cuts", "district-cut", "morning", "uplink", "who"]
     assert scenario.path_of("my.yaml") == Path("my.yaml")
 
 
@@ -51,7 +51,7 @@ def test_the_scenarios_of_the_program() -> None:
         ),
         (
             "events: [{at: 5s}]",
-            [":3:15: events[0].at: expected one of cut, power_cut, flapping, codec_off, uplink, restore beside"],
+            [":3:15: events[0].at: expected one of cut, power_cut, flapping, codec_off, site_off, uplink, restore"],
         ),
         ("events: [{at: 5s, uplink: lost, cut: {node: agg}}]", [":3:15: events[0].at: expected one of cut, power_cut"]),
         ("events: [{at: 5s, uplink: cut}]", [':3:27: events[0].uplink: expected one of lost, lossy, got "cut"']),

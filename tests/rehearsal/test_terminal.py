@@ -3,6 +3,7 @@
 import io
 
 from monitor.core.model import PointState
+from monitor.rehearsal.blame import Blamed, BlameScore
 from monitor.rehearsal.faults import Fault
 from monitor.rehearsal.links import Carried
 from monitor.rehearsal.pages import Heard
@@ -60,6 +61,20 @@ def test_a_file_gets_plain_lines_only() -> None:
         assert "\x1b" not in stream.getvalue()
 
 
+BLAME = BlameScore(
+    (
+        Blamed("cáp quang", "VNPT Thanh Hóa", 48, True, "network:agg-395", 2.6, 2.7),
+        Blamed("đường dây", "Điện lực Mường Lát", 23, True, "", None, None),
+    ),
+    Spread.of([2.6]),
+    3,
+    1,
+    ("vnpt: network:olt-1 after 9.1 s, for 4.0 s",),
+    ("x-1",),
+    passed=False,
+)
+
+
 def outcome(result: Score, *, alerts_by: str = "prometheus-alertmanager") -> Outcome:
     return Outcome(
         scenario="Buổi sáng",
@@ -69,6 +84,7 @@ def outcome(result: Score, *, alerts_by: str = "prometheus-alertmanager") -> Out
         alerts_by=alerts_by,
         prometheus=False,
         score=result,
+        blame=BLAME,
         forwarder=Carried(1000, 1, 2, 0, 0.001, 1.0, 10.0),
         pages=HEARD,
         service_cpu_ratio=0.25,

@@ -22,7 +22,7 @@ from monitor.core.attribution.model import (
     Priors,
     RunnerUp,
 )
-from monitor.core.attribution.observed import DOWN, NATS, UNKNOWN, UP, Observed, Seats, told
+from monitor.core.attribution.observed import DOWN, UNKNOWN, UP, Observed, Seats, worth
 from monitor.core.model import Inventory, Node, Tree
 
 LEAST, MOST = 0.5, 0.999
@@ -244,16 +244,16 @@ class Explanation:
 
     def _words(self, beneath: Ints, sign: int) -> Iterator[Fact]:
         """What sites say of their mains; what speaks for the power speaks against the network."""
-        words = self._scene.observed.words
-        for on_battery, kind in ((True, FactKind.ON_BATTERY), (False, FactKind.ON_MAINS)):
-            for source in PowerSource:
-                who = [
-                    int(seat)
-                    for seat in beneath
-                    if int(seat) in words and source in told(words[int(seat)], on_battery=on_battery)
-                ]
-                if who:
-                    yield _fact(kind, who, self._scene, nats=sign * len(who) * NATS[source, on_battery], source=source)
+        observed = self._scene.observed
+        heard: dict[tuple[FactKind, PowerSource], list[tuple[int, float]]] = {}
+        for seat in map(int, beneath):
+            for word in observed.words.get(seat, ()):
+                kind = FactKind.ON_BATTERY if word.on_battery else FactKind.ON_MAINS
+                nats = worth(word, down=observed.state[seat] == DOWN)
+                heard.setdefault((kind, word.source), []).append((seat, nats))
+        for (kind, source), said in sorted(heard.items()):
+            nats = sign * sum(nats for _, nats in said)
+            yield _fact(kind, [seat for seat, _ in said], self._scene, nats=nats, source=source)
 
     def _answers(self, place: int) -> Iterator[Fact]:
         state = self._scene.observed.node[place]

@@ -1,6 +1,6 @@
 """What is known of each point and each node, as arrays: the evidence in the order of the inventory. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from math import nan
 
 import msgspec
@@ -155,14 +155,10 @@ class Observed(msgspec.Struct):
         self.words[seat] = signs
         self.on_battery[seat] = bool(battery)
         self.left_s[seat] = min(left, default=nan)
-        self.power_nats[seat] = max(-SITE_CAP, min(SITE_CAP, sum(_worth(sign, down=down) for sign in signs)))
+        self.power_nats[seat] = max(-SITE_CAP, min(SITE_CAP, sum(worth(sign, down=down) for sign in signs)))
 
 
-def _worth(sign: PowerSign, *, down: bool) -> float:
+def worth(sign: PowerSign, *, down: bool) -> float:
+    """What a word says for "the mains are gone", in nats."""
     nats = NATS[sign.source, sign.on_battery]
     return nats * STALE if down and nats < 0 else nats
-
-
-def told(signs: Iterable[PowerSign], *, on_battery: bool) -> list[PowerSource]:
-    """Who says so."""
-    return [sign.source for sign in signs if sign.on_battery is on_battery]
