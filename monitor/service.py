@@ -243,6 +243,8 @@ class Service:
         for happening in happened:
             if isinstance(happening, PhaseChanged):
                 self._enter_phase()
+            if isinstance(happening, PointChanged) and happening.after is PointState.DOWN:
+                self.engine.hasten(self.pipeline.neighbours(happening.point))
             _say(happening)
         self.alerts.notice(happened)
         self.app[BOARD].notice(happened)

@@ -135,6 +135,11 @@ class Engine:
         self._batches.need(checks)
         self._arm()
 
+    def hasten(self, check_ids: Iterable[str]) -> None:
+        """Ask these checks within a fraction of a second, out of their turn: what is beside them has fallen."""
+        if self._schedule.hasten(check_ids, monotonic()):
+            self._arm()
+
     async def run(self) -> None:
         """Probe until cancelled. Starts are spread over each check's first interval."""
         self._loop = asyncio.get_running_loop()

@@ -28,6 +28,8 @@ BUDGET_RATIO = 2
 NOWHERE = -1
 BURSTS_RATIO = 0.5
 """The share of the rate that bursts may have."""
+HASTEN_S = 0.2
+"""Over how long checks are spread that are asked out of their turn; one whose turn comes so soon waits for it."""
 AT_ONCE_S = 0.01
 """How much of the rate may pass at once after a quiet time,"""
 AT_ONCE = 512
@@ -49,6 +51,8 @@ class _Burst(msgspec.Struct, gc=False):
     outcome: bool
     agreeing: int = 0
     over_at: float = inf
+    hastened: bool = False
+    """Nothing is to be confirmed: the check is asked once, out of its turn."""
 
 
 class _Entry:
@@ -192,6 +196,8 @@ class Schedule:
         entry = self._entries.get(check_id)
         if entry is None:
             return False
+        if entry.burst is not None and entry.burst.hastened:
+            entry.settle(entry.settled)
         burst = entry.burst
         if burst is not None and now < burst.over_at:
             burst.agreeing = burst.agreeing + 1 if success is burst.outcome else 1
@@ -205,6 +211,18 @@ class Schedule:
             self._put_by_burst(entry, now)
             return True
         return False
+
+    def hasten(self, check_ids: Iterable[str], now: float) -> int:
+        """Ask these checks soon, once and out of their turn, which stays; how many that concerns.
+
+        Not those that are being confirmed, nor those whose turn comes as soon, nor those that are not scheduled.
+        """
+        entries = (self._entries.get(check_id) for check_id in dict.fromkeys(check_ids))
+        late = [entry for entry in entries if entry and not entry.burst and now + HASTEN_S < entry.due_at < inf]
+        for entry in late:
+            entry.burst = _Burst(1, entry.settled, hastened=True)
+            self._put_by_burst(entry, now + entry.fraction * HASTEN_S)
+        return len(late)
 
     def not_launched(self, due: Due) -> None:
         """The check's probe before was still under way: a burst gets its budget back."""

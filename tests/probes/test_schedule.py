@@ -300,3 +300,59 @@ def test_no_check_is_ever_forgotten(story: list[tuple[str, int, float]]) -> None
     assert {name: len(times) for name, times in launched.items()} == {
         name: pytest.approx(30.0 / interval_s, abs=2.0) for name, interval_s in alive.items()
     }
+
+
+@settings(max_examples=60)
+@given(
+    st.sets(st.integers(0, 59), max_size=60),
+    st.floats(0.0, 9.0),
+    st.floats(20.0, 50_000.0),
+)
+def test_checks_that_are_hastened_are_asked_once_soon_and_keep_their_turn(
+    who: set[int], after_s: float, rate: float
+) -> None:
+    """Never twice, never faster than the rate, and nobody else."""
+    plain, schedule = (Schedule(rate_limit_pps=rate) for _ in range(2))
+    for each in (plain, schedule):
+        each.update(checks(60), 1000.0)
+        play(each, 1000.0, 1000.0 + after_s)
+    now = 1000.0 + after_s
+    names = {f"p{number}/icmp" for number in who}
+    concerned = schedule.hasten([*names, *names, "nobody/icmp"], now)
+    assert concerned <= len(names)
+    usual, launched = play(plain, now, now + 15.0), play(schedule, now, now + 15.0)
+    extra = [(at, due) for at, due in launched if due.confirming]
+    assert len(extra) == concerned
+    assert {due.check.id for _, due in extra} <= names
+    assert len({due.check.id for _, due in extra}) == concerned
+    if rate > 2000:
+        assert all(at <= now + 0.25 for at, _ in extra)
+        regular = [(round(at, 2), due.check.id) for at, due in launched if not due.confirming]
+        assert regular == [(round(at, 2), due.check.id) for at, due in usual]
+
+
+def test_a_loss_of_a_hastened_check_begins_a_burst_and_an_answer_does_not() -> None:
+    schedule = Schedule()
+    schedule.update(checks(2), 1000.0)
+    names = ["p0/icmp", "p1/icmp"]
+    at = 1001.0
+    assert schedule.hasten(names, at) <= 2
+    due = play(schedule, at, at + 0.5)
+    for _, each in due:
+        schedule.outcome(each.check.id, success=True, now=at + 0.6)
+    assert not [each for _, each in play(schedule, at + 0.6, at + 1.5) if each.confirming]
+    again = at + 1.5
+    schedule.hasten(names, again)
+    hastened = [each.check.id for _, each in play(schedule, again, again + 0.5) if each.confirming]
+    for name in hastened:
+        assert schedule.outcome(name, success=False, now=again + 0.6)
+    burst = [each.check.id for _, each in play(schedule, again + 0.6, again + 1.5) if each.confirming]
+    assert set(burst) == set(hastened)
+    assert len(burst) > len(hastened)
+
+
+def test_a_check_that_is_being_confirmed_is_not_hastened() -> None:
+    schedule = Schedule()
+    schedule.update(checks(1), 1000.0)
+    assert schedule.outcome("p0/icmp", success=False, now=1001.0)
+    assert schedule.hasten(["p0/icmp"], 1001.1) == 0
