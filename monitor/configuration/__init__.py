@@ -26,7 +26,7 @@ from monitor.configuration.checks import (
 from monitor.configuration.errors import ConfigError, Errors, InvalidConfiguration, Spot
 from monitor.configuration.links import LinkPolicy
 from monitor.core.attribution import Priors
-from monitor.core.model import Ceremony, CheckPolicy, Inventory, Phase, Point, Source, Tier
+from monitor.core.model import Ceremony, CheckPolicy, Inventory, Node, NodeKind, Phase, Point, Source, Tier
 from monitor.core.pulse import BEAT_S, check_of
 from probes.model import Check, Layer
 from probes.registry import KINDS
@@ -55,11 +55,13 @@ class Configuration(msgspec.Struct, frozen=True, dict=True):
     """Tier → check set of the points that name none."""
     witnesses: Mapping[str, Witness]
     services: Mapping[str, Service] = {}
+    nodes: Mapping[NodeKind, str] = {}
+    """Kind of network node → the module that asks those that have an address."""
     links: LinkPolicy = LinkPolicy()
     priors: Priors = Priors()
 
     def checks(self, phase: Phase) -> list[Check]:
-        """All checks of a phase: of the points that take part and have an address, then services and witnesses."""
+        """All checks of a phase: of the points that take part and have an address, then services, witnesses, nodes."""
         made = [
             self._check(
                 point.id, line.module, line.address(point.address or "", point.id), phase.interval_s * line.every
@@ -74,6 +76,9 @@ class Configuration(msgspec.Struct, frozen=True, dict=True):
         made += (
             self._check(f"witness:{name}", witness.module, witness.target, WITNESS_INTERVAL_S)
             for name, witness in self.witnesses.items()
+        )
+        made += (
+            self._check(f"node:{node.id}", module, address, phase.interval_s) for node, module, address in self._asked
         )
         return made
 
@@ -97,6 +102,7 @@ class Configuration(msgspec.Struct, frozen=True, dict=True):
         ]
         made += (self._service_policy(name, service) for name, service in self.services.items())
         made += (self._witness_policy(name, witness) for name, witness in self.witnesses.items())
+        made += (self._node_policy(node, module, phase) for node, module, _ in self._asked)
         made += (policy for point in self.inventory.points.values() if point.expected for policy in self._told(point))
         return made
 
@@ -107,6 +113,18 @@ class Configuration(msgspec.Struct, frozen=True, dict=True):
     def _witness_policy(self, name: str, witness: Witness) -> CheckPolicy:
         layer = self.modules[witness.module].layer
         return CheckPolicy(f"witness:{name}/{witness.module}", "", layer, WITNESS_INTERVAL_S, source=witness.source)
+
+    def _node_policy(self, node: Node, module: str, phase: Phase) -> CheckPolicy:
+        check_id = f"node:{node.id}/{module}"
+        return CheckPolicy(check_id, "", Layer.REACHABLE, phase.interval_s, source=Source.NODE, node=node.id)
+
+    @cached_property
+    def _asked(self) -> tuple[tuple[Node, str, str], ...]:
+        """The network nodes that are asked: each with its module and its address."""
+        nodes = self.inventory.network.values()
+        return tuple(
+            (n, self.nodes[n.kind], n.address) for n in nodes if n.address is not None and n.kind in self.nodes
+        )
 
     def _told(self, point: Point) -> Iterator[CheckPolicy]:
         """What a point's own page, and the platform, tell of it."""
@@ -197,6 +215,7 @@ def load(directory: Path) -> Configuration:
         checks.defaults,
         checks.witnesses,
         checks.services,
+        checks.nodes,
         links,
         priors,
     )

@@ -18,7 +18,7 @@ from msgspec import Meta
 from monitor.configuration.decode import WRONG, Name, decode, described
 from monitor.configuration.errors import Errors, did_you_mean, quoted
 from monitor.configuration.source import Listing, Node, Scalar, Section, find, read_yaml
-from monitor.core.model import Source, Tier
+from monitor.core.model import NodeKind, Source, Tier
 from probes.model import TARGET, AnyKind, BoundBatch, BoundKind, Layer, Params
 from probes.registry import KINDS
 
@@ -83,6 +83,9 @@ class CheckSet(msgspec.Struct, frozen=True):
             )
 
 
+POWER_KINDS = frozenset({NodeKind.SUBSTATION, NodeKind.FEEDER, NodeKind.TRANSFORMER})
+
+
 class Role(StrEnum):
     """Where a witness stands."""
 
@@ -133,6 +136,8 @@ class Checks(msgspec.Struct, frozen=True):
     defaults: Mapping[Tier, str]
     witnesses: Mapping[str, Witness]
     services: Mapping[str, Service] = {}
+    nodes: Mapping[NodeKind, str] = {}
+    """Kind of network node → the module that asks those that have an address."""
 
 
 class Names(msgspec.Struct, frozen=True):
@@ -158,6 +163,7 @@ class ChecksFile(msgspec.Struct, frozen=True):
     defaults: dict[Tier, str] = {}
     witnesses: dict[Name, Witness] = {}
     services: dict[Name, Service] = {}
+    nodes: dict[NodeKind, str] = {}
 
 
 def read(directory: Path, errors: Errors) -> tuple[Checks | None, Names | None]:
@@ -174,7 +180,7 @@ def read(directory: Path, errors: Errors) -> tuple[Checks | None, Names | None]:
     if file is WRONG or errors.total > before:
         return None, names
     made = {name: module for name, module in modules.items() if module is not None}
-    return Checks(made, file.check_sets, file.defaults, file.witnesses, file.services), names
+    return Checks(made, file.check_sets, file.defaults, file.witnesses, file.services, file.nodes), names
 
 
 def _entries(tree: Section, part: str) -> list[tuple[str, Node]]:
@@ -242,6 +248,8 @@ def _check_references(tree: Section, errors: Errors) -> None:
         _check_lines(f"check_sets.{name}", find(node, "checks"), modules, errors)
     for tier, node in _entries(tree, "defaults"):
         _check_known(node, f"defaults.{tier}", check_sets, errors)
+    for kind, node in _entries(tree, "nodes"):
+        _check_node_module(node, f"nodes.{kind}", modules, errors)
     for part in ("witnesses", "services"):
         for name, node in _entries(tree, part):
             _check_question(node, f"{part}.{name}", modules, errors)
@@ -270,6 +278,17 @@ def _check_question(node: Node, key: str, modules: Mapping[str, str], errors: Er
     ):
         expected = f"a target with a port such as {TARGET}:1720, for {module.text} is {modules[module.text]}"
         errors.add(target or node, f"{key}.target", expected, described(target) if target else "none")
+
+
+def _check_node_module(node: Node, key: str, modules: Mapping[str, str], errors: Errors) -> None:
+    """A module that is there, and that an address alone is enough for."""
+    _check_known(node, key, list(modules), errors)
+    if key.removeprefix("nodes.") in POWER_KINDS:
+        errors.add(node, key, "core, aggregation or access", "a kind of the power grid")
+    kind = KINDS.get(modules.get(node.text, "")) if isinstance(node, Scalar) else None
+    if kind is not None and (kind.needs_port or kind.target != TARGET):
+        expected = "a module that an address is enough for, such as one of kind icmp"
+        errors.add(node, key, expected, f"one of kind {kind.name}")
 
 
 def _part(node: Node, name: str) -> Scalar | None:

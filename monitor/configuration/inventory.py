@@ -27,6 +27,8 @@ UPS_MINUTES = 100_000
 TILES = 100
 """Columns and rows that the board's map may have."""
 SETS_SHOWN = 50
+RESERVED = ("witness:", "service:", "node:")
+"""What ids of checks begin with that are no point's."""
 CYCLE_SHOWN = 8
 """How many nodes of a cycle a message names."""
 
@@ -95,11 +97,12 @@ def read(directory: Path, names: Names | None, errors: Errors) -> Inventory | No
     _check_trees(network, power, errors)
     _check_tiles(districts, errors)
     addresses = {} if points is None else _check_points(points, names, errors)
+    addresses |= _check_node_addresses(network, power, points, errors)
     _check_references(points, {"network_node": network, "power_node": power, "district_code": districts}, errors)
     found = _decoded(points, Point, errors)
     inventory = Inventory(
         {point.id: _spelled(point, addresses) for point in found},
-        {node.id: node for node in _decoded(network, Node, errors)},
+        {node.id: _spelled(node, addresses) for node in _decoded(network, Node, errors)},
         {node.id: node for node in _decoded(power, Node, errors)},
         {district.code: district for district in _decoded(districts, District, errors)} or _laid_out(found),
     )
@@ -128,9 +131,7 @@ def _decoded(records: Records | None, declared: type[T], errors: Errors) -> list
 
 
 def _fit_for_id(text: str) -> bool:
-    return (
-        len(text) <= ID_CHARACTERS and not _UNFIT_FOR_ID.search(text) and not text.startswith(("witness:", "service:"))
-    )
+    return len(text) <= ID_CHARACTERS and not _UNFIT_FOR_ID.search(text) and not text.startswith(RESERVED)
 
 
 def _fit_for_name(text: str) -> bool:
@@ -305,11 +306,40 @@ def _check_addresses(points: Records, errors: Errors) -> dict[str, str | None]:
     return addresses
 
 
-def _spelled(point: Point, addresses: Mapping[str, str | None]) -> Point:
-    """The point with its address in the one spelling."""
-    if point.address is None or addresses[point.address] == point.address:
-        return point
-    return msgspec.structs.replace(point, address=addresses[point.address])
+def _check_node_addresses(
+    network: Records | None, power: Records | None, points: Records | None, errors: Errors
+) -> dict[str, str | None]:
+    """Written addresses of network nodes, each with its one spelling; neither a node nor a point shares one."""
+    if power is not None:
+        power.check("address", lambda _: False, "nothing, for only network equipment is asked", errors)
+    if network is None:
+        return {}
+    written = {record.get("address", "") for _, record in network.rows} - {""}
+    addresses = {one: canonical(one) for one in written}
+    network.check("address", addresses.__getitem__, "an IP address or a host name", errors)
+    taken: dict[str, str] = {}
+    for line, record in points.rows if points is not None else ():
+        address = canonical(record.get("address", "")) if record.get("mode") in EXPECTED else None
+        if address is not None:
+            taken[address] = f"line {line} of {points.table.path if points is not None else ''}"
+    for line, record in network.rows:
+        address = addresses.get(record.get("address", ""))
+        if address is not None and address in taken:
+            got = f"{quoted(address)}, which {taken[address]} has"
+            network.add(errors, line, "address", "an address of its own", got)
+        elif address is not None:
+            taken[address] = f"line {line}"
+    return addresses
+
+
+Addressed = TypeVar("Addressed", Point, Node)
+
+
+def _spelled(one: Addressed, addresses: Mapping[str, str | None]) -> Addressed:
+    """The point, or the node, with its address in the one spelling."""
+    if one.address is None or addresses[one.address] == one.address:
+        return one
+    return msgspec.structs.replace(one, address=addresses[one.address])
 
 
 def canonical(address: str) -> str | None:
