@@ -3,8 +3,11 @@
 One alert an incident. The label ``cause`` leads it to the carrier (``telecom``), to the electricity company
 (``power``), to the site (``site``), or, where it cannot be told, to all of them (``undetermined``). Annotations change
 while it fires, as points join and odds change; labels do not, but for a cause that becomes clear, or graver severity.
+Labels are drawn from the cause and the inventory, not from what was first to fall: two monitors make one alert.
 """
 
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from urllib.parse import quote
 
 import msgspec
@@ -48,6 +51,24 @@ SOURCES = {
     Tree.NETWORK: "cùng nút mạng",
     Tree.POWER: "cùng trạm điện",
 }
+ODDS = {
+    Certainty.CERTAIN: "chắc chắn {percent} %",
+    Certainty.PROBABLE: "nhiều khả năng {percent} %",
+    Certainty.UNDETERMINED: "chưa rõ nguyên nhân",
+}
+NOW = {
+    Certainty.CERTAIN: "nay xác định: {what} ({who})",
+    Certainty.PROBABLE: "nay nhiều khả năng: {what} ({who})",
+    Certainty.UNDETERMINED: "nay chưa rõ nguyên nhân, có thể là {what}",
+}
+"""What took the place of a cause that was told before."""
+NOTHING_NOW = "không còn căn cứ"
+LAST_WORDS = {
+    IncidentState.RESOLVED: ("replaced", "đã kết thúc; những điểm còn mất: {now}"),
+    IncidentState.MERGED: ("replaced", "chưa kết thúc, gộp vào một sự cố khác; {now}"),
+    IncidentState.RETRACTED: ("retracted", "Rút lại: không phải do {wrong}; {now}"),
+}
+"""The annotation with which the alert ends whose place another took."""
 
 
 def cause_of(incident: Incident) -> str:
@@ -56,11 +77,10 @@ def cause_of(incident: Incident) -> str:
 
 
 def incident_alert(incident: Incident, scene: Scene, before: Alert | None = None) -> Alert:
-    """The alert of an incident that is ongoing; ``before`` is the one that fires, whose place and severity stay."""
+    """The alert of an incident that is ongoing; ``before`` is the one that fires; its severity does not fall."""
     link = f"{scene.external_url}/incidents/{quote(incident.id, safe='', errors='replace')}"
     labels = _labels(incident, scene)
     if before is not None:
-        labels |= {name: before.labels.get(name, "") for name in ("district", "district_name")}
         labels["severity"] = max(labels["severity"], before.labels.get("severity", ""), key=_gravity)
     time, day = clock(incident.since, scene)
     annotations = {
@@ -74,16 +94,22 @@ def incident_alert(incident: Incident, scene: Scene, before: Alert | None = None
     return alert_of(labels, annotations, incident.since, scene.now, link)
 
 
-def withdrawn(alert: Alert, incident: Incident, successor: Incident | None, inventory: Inventory) -> Alert:
-    """The alert of an incident that ends because it was wrong, or is part of another one: its last words say so."""
-    if incident.state not in (IncidentState.MERGED, IncidentState.RETRACTED):
+def concluded(alert: Alert, incident: Incident, successor: Incident | None, scene: Scene) -> Alert:
+    """The alert of an incident that is over, with its last words: that it is, or what has taken its place."""
+    if incident.state is IncidentState.RESOLVED:
+        alert = msgspec.structs.replace(alert, annotations=incident_alert(incident, scene, alert).annotations)
+    if incident.state is IncidentState.RESOLVED and successor is None:
         return alert
-    now = f"nay xác định: {title(successor, inventory)}" if successor is not None else "không còn căn cứ"
-    if incident.state is IncidentState.MERGED:
-        words = {"replaced": f"gộp vào sự cố lớn hơn; {now}"}
-    else:
-        words = {"retracted": f"Rút lại: không phải {title(incident, inventory)}; {now}"}
-    return msgspec.structs.replace(alert, annotations={**alert.annotations, **words})
+    name, words = LAST_WORDS[incident.state]
+    told = words.format(wrong=_lower(title(incident, scene.inventory)), now=now_told(successor, scene.inventory))
+    return msgspec.structs.replace(alert, annotations={**alert.annotations, name: told})
+
+
+def now_told(incident: Incident | None, inventory: Inventory) -> str:
+    """What is to blame now, as sure as it is: ``nay xác định: mất điện: TBA 12 (Điện lực Triệu Sơn)``."""
+    if incident is None:
+        return NOTHING_NOW
+    return NOW[incident.certainty].format(what=_lower(title(incident, inventory)), who=_owner(incident))
 
 
 def title(incident: Incident, inventory: Inventory) -> str:
@@ -100,12 +126,20 @@ def node_name(node_id: str, inventory: Inventory) -> str:
 
 def odds(incident: Incident) -> str:
     """How sure it is who must act: ``chắc chắn 99 %``."""
-    words = {
-        Certainty.CERTAIN: "chắc chắn {percent} %",
-        Certainty.PROBABLE: "nhiều khả năng {percent} %",
-        Certainty.UNDETERMINED: "chưa rõ nguyên nhân",
-    }
-    return words[incident.certainty].format(percent=int(incident.owner_probability * 100))
+    return ODDS[incident.certainty].format(percent=int(incident.owner_probability * 100))
+
+
+def districts_of_nodes(inventory: Inventory) -> Mapping[str, str]:
+    """The district of each node of both trees all of whose expected points lie in one; a pass over all points."""
+    beneath: dict[str, set[str]] = defaultdict(set)
+    for point in inventory.points.values():
+        for leaf in (point.network_node, point.power_node) if point.expected else ():
+            if leaf:
+                beneath[leaf].add(point.district_code or "")
+    for leaf, codes in list(beneath.items()):
+        for node in inventory.ancestors(leaf):
+            beneath[node.id] |= codes
+    return {node: next(iter(codes)) for node, codes in beneath.items() if len(codes) == 1}
 
 
 def _gravity(severity: str) -> int:
@@ -116,9 +150,8 @@ def _labels(incident: Incident, scene: Scene) -> dict[str, str]:
     inventory = scene.inventory
     node = inventory.network.get(incident.node) or inventory.power.get(incident.node)
     network, power = _owners(incident, inventory)
-    points = [inventory.points[point] for point in _concerned(incident) if point in inventory.points]
-    districts = {point.district_code or "" for point in points}
-    district = districts.pop() if len(districts) == 1 else ""
+    site = inventory.points.get(incident.node) if incident.tree is Tree.SITE else None
+    district = scene.districts.get(incident.node, "") if site is None else site.district_code
     return {
         "alertname": INCIDENT,
         "incident": incident.id,
@@ -127,29 +160,29 @@ def _labels(incident: Incident, scene: Scene) -> dict[str, str]:
         "node_kind": node.kind.value if node is not None else "",
         "operator": network,
         "power_operator": power,
-        "district": district,
+        "district": district or "",
         "district_name": inventory.district_name(district or None),
-        "severity": _severity(incident, points, scene.severity),
+        "severity": _severity(incident, site, scene.severity),
     }
 
 
-def _severity(incident: Incident, points: list[Point], severity: str) -> str:
+def _severity(incident: Incident, site: Point | None, severity: str) -> str:
     """The phase's; of a site that neither hosts nor speaks no graver than a warning."""
-    if incident.tree is not Tree.SITE or any(point.role in SPEAKS for point in points):
+    if incident.tree is not Tree.SITE or (site is not None and site.role in SPEAKS):
         return severity
     return min(severity, "warning", key=_gravity)
 
 
 def _owners(incident: Incident, inventory: Inventory) -> tuple[str, str]:
     """Who owns the line and who the mains, of those who are to act."""
-    if incident.certainty is not Certainty.UNDETERMINED:
-        owner = {incident.tree: incident.operator}
-        return owner.get(Tree.NETWORK, ""), owner.get(Tree.POWER, "")
-    found = {each.tree: each.operator for each in (incident.runner_up, incident) if each is not None}
-    point = next((inventory.points[one] for one in _concerned(incident) if one in inventory.points), None)
-    if point is not None:
-        found.setdefault(Tree.NETWORK, inventory.network_operator(point))
-        found.setdefault(Tree.POWER, inventory.power_operator(point))
+    found = {incident.tree: incident.operator}
+    if incident.certainty is Certainty.UNDETERMINED:
+        if incident.runner_up is not None:
+            found.setdefault(incident.runner_up.tree, incident.runner_up.operator)
+        point = inventory.points.get(min(_concerned(incident), default=""))  # the same one on every monitor
+        if point is not None:
+            found.setdefault(Tree.NETWORK, inventory.network_operator(point))
+            found.setdefault(Tree.POWER, inventory.power_operator(point))
     return found.get(Tree.NETWORK, ""), found.get(Tree.POWER, "")
 
 
@@ -158,45 +191,70 @@ def _concerned(incident: Incident) -> tuple[str, ...]:
 
 
 def _summary(incident: Incident, scene: Scene, time: str) -> str:
-    counted = _counts(incident)
-    told = f"{title(incident, scene.inventory)}{f', {counted}' if counted else ''} từ {time}, {odds(incident)}"
-    return told if len(told) <= SUMMARY else f"{told[: SUMMARY - 1]}…"
+    """At most SUMMARY characters; of long names the end goes, never the count, the time or the odds."""
+    rest = f"{_lost(incident)} từ {time}, {odds(incident)}"
+    what = title(incident, scene.inventory)
+    room = SUMMARY - len(rest)
+    return f"{what if len(what) <= room else f'{what[: room - 1]}…'}{rest}"
 
 
-def _counts(incident: Incident) -> str:
-    """``42 điểm mất kết nối, 3 điểm đang chạy ắc quy``; nothing for a site."""
+def _lost(incident: Incident) -> str:
+    """``, 42 điểm mất kết nối, 3 điểm đang chạy ắc quy``; nothing for a site, which is one."""
     if incident.tree is Tree.SITE:
         return ""
-    down = f"{len(incident.points)} điểm mất kết nối" if incident.points else ""
-    dark = f"{len(incident.on_battery)} điểm đang chạy ắc quy" if incident.on_battery else ""
-    return ", ".join(filter(None, (down, dark)))
+    counted = {"mất kết nối": len(incident.points), "đang chạy ắc quy": len(incident.on_battery)}
+    if not any(counted.values()) and not incident.became:
+        counted = {"đã kết nối lại, mất": len(incident.hit)}
+    return "".join(f", {count} điểm {how}" for how, count in counted.items() if count)
 
 
 def _description(incident: Incident, scene: Scene, since: str) -> str:
     inventory = scene.inventory
     sentences = [
         f"{title(incident, inventory)} [{incident.node}] từ {since}",
-        _who(incident),
+        _who(incident, inventory),
         f"Điểm mất kết nối: {_names(incident.points, inventory)}" if incident.points else "",
         f"Điểm đang chạy ắc quy: {_names(incident.on_battery, inventory)}" if incident.on_battery else "",
+        _where(incident, inventory),
         *(told for fact in incident.evidence if (told := fact_told(fact, inventory))),
         _second(incident.runner_up, inventory) if incident.certainty is not Certainty.CERTAIN else "",
     ]
     return ". ".join(filter(None, sentences)) + "."
 
 
-def _who(incident: Incident) -> str:
+def _who(incident: Incident, inventory: Inventory) -> str:
     if incident.certainty is Certainty.UNDETERMINED:
-        return "Chưa rõ nguyên nhân: viễn thông, điện lực và điểm cầu cùng kiểm tra"
-    owner = "Phụ trách kỹ thuật tại điểm cầu" if incident.tree is Tree.SITE else incident.operator
-    return f"Đơn vị xử lý: {owner} ({odds(incident)})"
+        network, power = _owners(incident, inventory)
+        return f"Chưa rõ nguyên nhân: {network or 'viễn thông'}, {power or 'điện lực'} và điểm cầu cùng kiểm tra"
+    return f"Đơn vị xử lý: {_owner(incident)} ({odds(incident)})"
+
+
+def _owner(incident: Incident) -> str:
+    return "phụ trách kỹ thuật tại điểm cầu" if incident.tree is Tree.SITE else incident.operator
+
+
+def _where(incident: Incident, inventory: Inventory) -> str:
+    """The districts, those with the most points first."""
+    points = [inventory.points[one] for one in _concerned(incident) if one in inventory.points]
+    counted = Counter(inventory.district_name(point.district_code) or "cấp tỉnh" for point in points)
+    places = sorted(counted.items(), key=lambda place: (-place[1], place[0]))
+    if len(places) < 2:
+        return f"Địa bàn: {places[0][0]}" if places else ""
+    told = ", ".join(f"{name} ({count} điểm)" for name, count in places[:NAMED])
+    hidden = len(places) - NAMED
+    return f"Địa bàn: {told}{f' và {hidden} nơi nữa' if hidden > 0 else ''}"
 
 
 def _second(runner_up: RunnerUp | None, inventory: Inventory) -> str:
     if runner_up is None:
         return ""
-    what = f"{WHAT[runner_up.tree][0].lower()}{WHAT[runner_up.tree][1:]}"
-    return f"Khả năng khác: {what}: {node_name(runner_up.node, inventory)} ({round(runner_up.probability * 100)} %)"
+    what = f"{_lower(WHAT[runner_up.tree])}: {node_name(runner_up.node, inventory)}"
+    return f"Khả năng khác: {what} ({round(runner_up.probability * 100)} %)"
+
+
+def _lower(text: str) -> str:
+    """As it stands within a sentence."""
+    return f"{text[:1].lower()}{text[1:]}"
 
 
 def _names(point_ids: tuple[str, ...], inventory: Inventory) -> str:

@@ -8,15 +8,17 @@ unknown as well, until its point is seen connected, is not expected any more, or
 of observation. A point that flaps keeps its one alert until it has calmed down: nobody is rung at each fall.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
-from monitor.alerting.incidents import cause_of, incident_alert, withdrawn
+from monitor.alerting.incidents import cause_of, concluded, districts_of_nodes, incident_alert, now_told
 from monitor.alerting.messages import (
     DEGRADATIONS,
     POINT_DEGRADED,
     POINT_DOWN,
+    REPLACED,
+    UNENDED,
     Alert,
     Scene,
     monitor_blind,
@@ -25,9 +27,11 @@ from monitor.alerting.messages import (
     relabelled,
     replaced,
 )
+from monitor.core.incidents import Incident
 from monitor.core.model import (
     BlindnessChanged,
     Cause,
+    Change,
     Happening,
     IncidentChanged,
     Inventory,
@@ -54,6 +58,10 @@ def word_about(state: PointState, cause: Cause) -> str | None:
 
 INCIDENTS = "incident "
 """Before the id of an incident that an alert is about: no point's id has a blank."""
+GRADUAL = frozenset({Change.GREW, Change.SHRANK})
+"""Changes that come in rows, point by point;"""
+REWORDED_S = 5.0
+"""so often at most they reword an alert. The next repeat says what is left."""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -75,10 +83,15 @@ class Ledger:
         self._external_url = external_url
         self._monitor = monitor
         self._about: dict[str, str] = {}
-        """Point id, or MONITOR → fingerprint, of what fires."""
+        """Point id, incident (after INCIDENTS), or MONITOR → fingerprint, of what fires."""
+        self._worded_at: dict[str, float] = {}
+        """When it was last worded, by what it is about."""
         self._blind = False
         self._under: tuple[Inventory, Phase] | None = None
         """What the labels of all that fires were made under."""
+        self._placed: Inventory | None = None
+        self._districts: Mapping[str, str] = {}
+        """Of the nodes of that inventory."""
 
     def fold(self, happenings: Iterable[Happening], now: float) -> set[str]:
         """What these happenings change."""
@@ -90,7 +103,7 @@ class Ledger:
                 told = happening
                 changed.update(self._point(told.point, told.after, told.cause, told.since, told.detail, told.at))
             elif isinstance(happening, IncidentChanged):
-                changed.update(self._incident(happening.incident, happening.at))
+                changed.update(self._incident(happening.incident, happening.at, happening.change))
             elif isinstance(happening, BlindnessChanged):
                 changed.update(self._sight(happening.blind, happening.since, happening.reason, happening.at))
         return changed
@@ -105,7 +118,7 @@ class Ledger:
             if word_about(status.state, status.cause) != self._word(point_id):
                 told = status
                 changed.update(self._point(point_id, told.state, told.cause, told.since, told.detail, now))
-        for incident_id in pipeline.incidents.ongoing:
+        for incident_id in pipeline.incidents.ongoing.keys() - self._incidents():
             changed.update(self._incident(incident_id, now))
         return changed
 
@@ -144,26 +157,40 @@ class Ledger:
         fingerprint = self._about.get(point_id)
         return self.firing[fingerprint].labels["alertname"] if fingerprint is not None else None
 
-    def _incident(self, incident_id: str, now: float) -> Iterator[str]:
+    def _incidents(self) -> set[str]:
+        """The incidents that alerts are about."""
+        return {about.removeprefix(INCIDENTS) for about in self._about if about.startswith(INCIDENTS)}
+
+    def _incident(self, incident_id: str, now: float, change: Change | None = None) -> Iterator[str]:
         """One alert an incident: new words in the same alert, another one when it concerns somebody else."""
         about, incident = f"{INCIDENTS}{incident_id}", self._pipeline.incidents.get(incident_id)
         before = self.firing.get(self._about.get(about, ""))
         if incident is None or not incident.ongoing:
-            if before is not None and incident is not None:
-                successor = self._pipeline.incidents.get(incident.became)
-                inventory = self._pipeline.inventory
-                self.firing[before.fingerprint] = withdrawn(before, incident, successor, inventory)
-            yield from self._end(about, now)
+            yield from self._conclude(about, incident, now)
         elif before is None:
             if not self._blind:
                 yield from self._fire(about, incident_alert(incident, self._scene(now)))
         elif before.labels["cause"] != cause_of(incident):
-            yield from self._replace(about, incident_alert(incident, self._scene(now), before), now)
-        else:
-            words = incident_alert(incident, self._scene(now), before).annotations
-            if words != before.annotations:
-                self.firing[before.fingerprint] = msgspec.structs.replace(before, annotations=words)
-                yield before.fingerprint
+            words = f"{UNENDED}; {now_told(incident, self._pipeline.inventory)}"
+            yield from self._replace(about, incident_alert(incident, self._scene(now), before), now, words)
+        elif change not in GRADUAL or now - self._worded_at[about] >= REWORDED_S:
+            yield from self._reword(about, incident_alert(incident, self._scene(now), before), now)
+
+    def _reword(self, about: str, alert: Alert, now: float) -> Iterator[str]:
+        before = self.firing[self._about[about]]
+        if alert.annotations != before.annotations:
+            self._worded_at[about] = now
+            self.firing[before.fingerprint] = msgspec.structs.replace(before, annotations=alert.annotations)
+            yield before.fingerprint
+
+    def _conclude(self, about: str, incident: Incident | None, now: float) -> Iterator[str]:
+        """End it, in words that say why; of an incident that nobody knows any more without."""
+        fingerprint = self._about.get(about)
+        if fingerprint is not None and incident is not None:
+            successor = self._pipeline.incidents.get(incident.became)
+            alert = concluded(self.firing[fingerprint], incident, successor, self._scene(now))
+            self.firing[fingerprint] = alert
+        yield from self._end(about, now)
 
     def _sight(self, blind: bool, since: float, reason: str, now: float) -> Iterator[str]:  # noqa: FBT001
         regained, self._blind = self._blind and not blind, blind
@@ -174,13 +201,14 @@ class Ledger:
             yield from self.mend(now)
 
     def _leave(self, now: float) -> Iterator[str]:
-        """End what is about points that nobody observes any more, and about incidents that are over."""
-        for about in self._about.keys() - {MONITOR}:
-            status = self._pipeline.points.get(about)
-            if about.startswith(INCIDENTS):
-                yield from self._incident(about.removeprefix(INCIDENTS), now)
-            elif status is None or not status.checks or not status.point.expected:
-                yield from self._end(about, now)
+        """End what is about points that nobody observes any more; say of each incident how it stands."""
+        incidents = self._incidents()
+        for incident_id in incidents:
+            yield from self._incident(incident_id, now)
+        for point_id in self._about.keys() - {MONITOR} - {f"{INCIDENTS}{each}" for each in incidents}:
+            status = self._pipeline.points.get(point_id)
+            if status is None or not status.checks or not status.point.expected:
+                yield from self._end(point_id, now)
 
     def _relabel(self, now: float) -> Iterator[str]:
         """After a reload, or in another phase: replace what would be labelled otherwise now."""
@@ -206,21 +234,33 @@ class Ledger:
         self.ended.pop(alert.fingerprint, None)
         self.firing[alert.fingerprint] = alert
         self._about[about] = alert.fingerprint
+        self._worded_at[about] = alert.raised_at
         yield alert.fingerprint
 
-    def _replace(self, about: str, alert: Alert, now: float) -> Iterator[str]:
+    def _replace(self, about: str, alert: Alert, now: float, words: str = REPLACED) -> Iterator[str]:
         fingerprint = self._about[about]
-        self.firing[fingerprint] = replaced(self.firing[fingerprint])
+        self.firing[fingerprint] = replaced(self.firing[fingerprint], words)
         yield from self._end(about, now)
         yield from self._fire(about, alert)
 
     def _end(self, about: str, at: float) -> Iterator[str]:
         fingerprint = self._about.pop(about, None)
         if fingerprint is not None:
+            del self._worded_at[about]
             alert = self.firing.pop(fingerprint)
             self.ended[fingerprint] = Entry(alert, max(at, alert.raised_at))
             yield fingerprint
 
     def _scene(self, now: float) -> Scene:
-        pipeline = self._pipeline
-        return Scene.of(pipeline.inventory, pipeline.ceremony, pipeline.phase, self._external_url, now, self._monitor)
+        pipeline, inventory = self._pipeline, self._pipeline.inventory
+        if inventory is not self._placed:
+            self._placed, self._districts = inventory, districts_of_nodes(inventory)
+        return Scene.of(
+            inventory,
+            pipeline.ceremony,
+            pipeline.phase,
+            self._external_url,
+            now,
+            monitor=self._monitor,
+            districts=self._districts,
+        )

@@ -26,7 +26,8 @@ MONITOR_BLIND = "MonitorBlind"
 SEVERITIES = ("info", "warning", "critical")
 """From the lightest to the gravest."""
 
-REPLACED = "chưa kết thúc, được thay bằng một cảnh báo khác"
+UNENDED = "chưa kết thúc"
+REPLACED = f"{UNENDED}, được thay bằng một cảnh báo khác"
 
 DETAIL_LENGTH = 200
 """A failure's detail comes from outside: so much of it is passed on."""
@@ -91,13 +92,22 @@ class Scene(msgspec.Struct, frozen=True):
     """Unix time."""
     monitor: str = ""
     """Names this monitor where there are several."""
+    districts: Mapping[str, str] = {}
+    """The district of each node of both trees all of whose points lie in one."""
 
     @classmethod
     def of(
-        cls, inventory: Inventory, ceremony: Ceremony, phase: Phase, external_url: str, now: float, monitor: str = ""
+        cls,
+        inventory: Inventory,
+        ceremony: Ceremony,
+        phase: Phase,
+        external_url: str,
+        now: float,
+        monitor: str = "",
+        districts: Mapping[str, str] | None = None,
     ) -> "Scene":
         """The scene during ``phase``."""
-        return cls(inventory, ceremony, phase.severity, external_url.rstrip("/"), now, monitor)
+        return cls(inventory, ceremony, phase.severity, external_url.rstrip("/"), now, monitor, districts or {})
 
 
 def point_down(point: Point, since: float, detail: str, scene: Scene, cause: Cause = Cause.LOST_CONNECTION) -> Alert:
@@ -158,9 +168,9 @@ def relabelled(alert: Alert, point: Point | None, scene: Scene) -> Alert:
     return alert_of(labels, alert.annotations, alert.starts_at, scene.now, alert.link)
 
 
-def replaced(alert: Alert) -> Alert:
+def replaced(alert: Alert, words: str = REPLACED) -> Alert:
     """The alert that ends only because another takes its place: its last words say so."""
-    return msgspec.structs.replace(alert, annotations={**alert.annotations, "replaced": REPLACED})
+    return msgspec.structs.replace(alert, annotations={**alert.annotations, "replaced": words})
 
 
 def _gravity(severity: str) -> int:

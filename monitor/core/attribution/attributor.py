@@ -17,13 +17,9 @@ from monitor.core.attribution.explanation import DETERMINED, Explanation, Findin
 from monitor.core.attribution.forest import NONE, Bools, Floats, Forest, Ints, plant
 from monitor.core.attribution.likelihood import TOGETHER_S, Likelihood, nats, prior_cost
 from monitor.core.attribution.model import Attribution, Evidence, Priors
-from monitor.core.attribution.observed import DOWN, UNKNOWN, UP, Observed, Seats
+from monitor.core.attribution.observed import DOWN, NODE_NATS, UNKNOWN, Observed, Seats
 from monitor.core.model import Inventory, Node, NodeKind, Tree
 
-NODE_ANSWERS = 6.0
-"""Nats against a fault of a node that answers: next to nothing answers in its stead."""
-NODE_SILENT = 4.0
-"""Nats for it when the node does not answer, which what stands above it may explain as well."""
 DARK_COST = {NodeKind.ACCESS: 2.0, NodeKind.AGGREGATION: 4.0, NodeKind.CORE: 6.0}
 """Nats for network equipment to be dead when its mains are: an OLT has a box of batteries or none, an exchange many."""
 DRAINED_COST = {NodeKind.ACCESS: 2.0, NodeKind.AGGREGATION: 2.0, NodeKind.CORE: 2.0}
@@ -161,8 +157,8 @@ class Attributor:
         heard = np.zeros(len(self.forest), np.int64)
         spoke = np.flatnonzero((observed.power_nats != 0) & (self.seats.pow != NONE))
         np.add.at(heard, self.seats.pow[spoke], nats(-observed.power_nats[spoke]))
-        heard[observed.node == UP] += round(NODE_ANSWERS * MILLINATS)
-        heard[observed.node == DOWN] -= round(NODE_SILENT * MILLINATS)
+        for state, told in NODE_NATS.items():
+            heard[observed.node == state] -= round(told * MILLINATS)
         return heard
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from monitor.core.attribution.cut import Problem, energy, live, solve, state
+from monitor.core.attribution.cut import Problem, energy, least_change, live, solve, state
 from monitor.core.attribution.forest import NONE, Bools, Ints
 
 ROUNDS = 8
@@ -62,12 +62,16 @@ def settle(problem: Problem, wiring: Wiring) -> Solution:
 
 
 def may_be_out(problem: Problem, wiring: Wiring) -> Bools:
-    """The nodes that may be out in some labelling of least energy, cascades considered."""
+    """The nodes that may be out in some labelling of least energy, cascades considered, whatever else is forbidden.
+
+    What feeds equipment gains all that this could explain.
+    """
     everywhere = np.ones(len(problem.forest), np.bool_)
     cheap = msgspec.structs.replace(problem, cost=wiring.cost(problem.cost, everywhere))
-    fed = np.flatnonzero((wiring.feeds != NONE) & live(cheap))
+    gain = np.maximum(0, -least_change(cheap))
+    fed = np.flatnonzero((wiring.feeds != NONE) & (gain > 0))
     unary = problem.unary.copy()
-    np.subtract.at(unary, wiring.feeds[fed], (problem.cost - cheap.cost)[fed])
+    np.subtract.at(unary, wiring.feeds[fed], gain[fed])
     return live(msgspec.structs.replace(cheap, unary=unary))
 
 

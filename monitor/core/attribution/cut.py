@@ -75,14 +75,19 @@ def state(out: Bools, places: Ints) -> Bools:
 
 def live(problem: Problem) -> Bools:
     """The nodes that may be out in a labelling of least energy: all others cost more than they could explain."""
+    found: Bools = least_change(problem) < 0
+    problem.forest.spread(found)
+    return found
+
+
+def least_change(problem: Problem) -> Ints:
+    """By node, the least that the energy can change by when it is the topmost that fails."""
     forest, terms = problem.forest, problem.terms
     rise = problem.unary.copy()
     for leaf, other in ((terms.net, terms.t10), (terms.pow, terms.t01)):
         there = leaf != NONE
         np.subtract.at(rise, leaf[there], np.maximum(terms.t00 - other, 0)[there])
-    found: Bools = forest.sums(rise) + problem.cost < 0
-    forest.spread(found)
-    return found
+    return forest.sums(rise).astype(np.int64) + problem.cost
 
 
 def solve(problem: Problem) -> Bools:

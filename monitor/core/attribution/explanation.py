@@ -22,7 +22,7 @@ from monitor.core.attribution.model import (
     Priors,
     RunnerUp,
 )
-from monitor.core.attribution.observed import DOWN, UNKNOWN, UP, Observed, Seats, worth
+from monitor.core.attribution.observed import DOWN, NODE_NATS, UNKNOWN, UP, Observed, Seats, worth
 from monitor.core.model import Inventory, Node, Tree
 
 LEAST, MOST = 0.5, 0.999
@@ -85,14 +85,14 @@ class Explanation:
 
     def __init__(self, scene: Scene, best: Solution, wiring: Wiring) -> None:
         self._scene, self._out, self._cost, self._feeds = scene, best.out, best.cost, wiring.feeds
-        self._root = _roots(scene.forest, best.out)
+        self._root = self._causes(best.out)
 
     def findings(self) -> list[Finding]:
         """The nodes to blame, each with its points; equipment that lost its power goes to what took that."""
         secondary: dict[int, list[int]] = {}
         blamed: dict[int, list[int]] = {}
         for top in map(int, self._scene.forest.topmost(self._out)):
-            cause = self._cause(top)
+            cause = int(self._root[top])
             blamed.setdefault(cause, [])
             if cause != top:
                 secondary.setdefault(cause, []).append(top)
@@ -104,9 +104,12 @@ class Explanation:
             for place, points in blamed.items()
         ]
 
-    def _cause(self, top: int) -> int:
-        fed_by = int(self._feeds[top])
-        return int(self._root[fed_by]) if fed_by != NONE and self._out[fed_by] else top
+    def _causes(self, out: Bools) -> Ints:
+        """By node that is out, the node to blame: the topmost above it, or what took the power of that."""
+        root = np.append(_roots(self._scene.forest, out), NONE)
+        fed_by = np.append(self._feeds, NONE)[root]
+        found: Ints = np.where(root[fed_by] != NONE, root[fed_by], root)[:-1]
+        return found
 
     @cached_property
     def _assigned(self) -> Ints:
@@ -114,8 +117,6 @@ class Explanation:
         terms = self._scene.problem.terms
         root = np.append(self._root, NONE)
         network, power = root[terms.net], root[terms.pow]
-        cause = {int(top): self._cause(int(top)) for top in np.unique(network[network != NONE])}
-        network = np.array([cause.get(int(top), NONE) for top in network], np.int64)
         by_power = (power != NONE) & ((network == NONE) | (terms.t01 < terms.t10))
         found: Ints = np.where(by_power, power, network)
         return found
@@ -125,11 +126,9 @@ class Explanation:
     def group(self, finding: Finding) -> Ints:
         """The node and those that nothing observed can tell from it: same tree, same points, same evidence."""
         place, forest = finding.place, self._scene.forest
-        if not self._observed_beneath[place]:
+        if not self._beneath[0, place]:
             return np.array([place])
-        same = (self._observed_beneath == self._observed_beneath[place]) & (
-            self._told_beneath == self._told_beneath[place]
-        )
+        same = (self._beneath == self._beneath[:, [place]]).all(axis=0)
         same[: place + 1] &= forest.last[: place + 1] >= place  # those above
         same[forest.last[place] + 1 :] = False
         return np.flatnonzero(same)
@@ -148,20 +147,21 @@ class Explanation:
         )
 
     @cached_property
-    def _observed_beneath(self) -> Ints:
-        """By node, how many points are observed beneath it."""
-        scene = self._scene
-        count = np.zeros(len(scene.forest), np.int64)
-        seen = np.flatnonzero((scene.observed.state != UNKNOWN) | scene.observed.on_battery)
-        for leaf in (scene.seats.net[seen], scene.seats.pow[seen]):
-            np.add.at(count, leaf[leaf != NONE], 1)
-        return scene.forest.sums(count).astype(np.int64)
+    def _beneath(self) -> Ints:
+        """By node, what is known beneath it, so that equal columns are equal evidence.
 
-    @cached_property
-    def _told_beneath(self) -> Ints:
-        """By node, what nodes beneath it say by answering or not."""
-        said = np.where(self._scene.observed.node == UNKNOWN, 0, self._scene.observed.node.astype(np.int64) * 2 - 3)
-        return self._scene.forest.sums(said).astype(np.int64)
+        Points observed or heard of, nodes that answer, nodes that do not, equipment that fell for want of its power.
+        """
+        scene, observed = self._scene, self._scene.observed
+        count = np.zeros((4, len(scene.forest)), np.int64)
+        heard = np.flatnonzero((observed.state != UNKNOWN) | observed.on_battery | (observed.power_nats != 0))
+        for leaf in (scene.seats.net[heard], scene.seats.pow[heard]):
+            np.add.at(count[0], leaf[leaf != NONE], 1)
+        count[1], count[2] = observed.node == UP, observed.node == DOWN
+        for top in map(int, scene.forest.topmost(self._out)):
+            if self._root[top] != top:
+                count[3, self._feeds[top]] += 1
+        return np.array([scene.forest.sums(row) for row in count], np.int64)
 
     # In words
 
@@ -171,16 +171,19 @@ class Explanation:
         node = scene.nodes[place]
         probability = stated(other.nats)
         runner_up = self._runner_up(finding, other.out, 1 - probability)
-        group = [scene.nodes[one].id for one in self.group(finding) if one != place]
+        group = [scene.nodes[one] for one in self.group(finding) if one != place]
+        owner = stated(without_owner.nats)
+        if all(one.operator == node.operator for one in group):
+            owner = max(owner, probability)
         return Blame(
             node.id,
             Tree.POWER if scene.forest.power[place] else Tree.NETWORK,
             node.operator,
             probability,
-            max(probability, stated(without_owner.nats)),
+            owner,
             scene.names(finding.points),
             runner_up,
-            tuple(group),
+            tuple(one.id for one in group),
             tuple(scene.nodes[one].id for one in finding.secondary),
             (*self._facts(finding), Fact(FactKind.RUNNER_UP, 1, nats=round(other.nats, 3), ids=(runner_up.node,))),
         )
@@ -188,7 +191,7 @@ class Explanation:
     def _runner_up(self, finding: Finding, out: Bools, probability: float) -> RunnerUp:
         """Whom the other labelling blames for most of these points."""
         scene = self._scene
-        root = _roots(scene.forest, out)
+        root = self._causes(out)
         votes: Counter[int] = Counter()
         concerned = finding.points if len(finding.points) else self._on_battery(finding.place)
         for seat in concerned:
@@ -247,9 +250,11 @@ class Explanation:
         observed = self._scene.observed
         heard: dict[tuple[FactKind, PowerSource], list[tuple[int, float]]] = {}
         for seat in map(int, beneath):
-            for word in observed.words.get(seat, ()):
+            words = observed.words.get(seat, ())
+            shares = [worth(word, down=observed.state[seat] == DOWN) for word in words]
+            capped = float(observed.power_nats[seat]) / sum(shares) if sum(shares) else 1.0
+            for word, nats in zip(words, (share * capped for share in shares), strict=True):
                 kind = FactKind.ON_BATTERY if word.on_battery else FactKind.ON_MAINS
-                nats = worth(word, down=observed.state[seat] == DOWN)
                 heard.setdefault((kind, word.source), []).append((seat, nats))
         for (kind, source), said in sorted(heard.items()):
             nats = sign * sum(nats for _, nats in said)
@@ -258,11 +263,8 @@ class Explanation:
     def _answers(self, place: int) -> Iterator[Fact]:
         state = self._scene.observed.node[place]
         if state != UNKNOWN:
-            evidence = -self._scene.problem.unary[place] / MILLINATS
             source = "up" if state == UP else "down"
-            yield Fact(
-                FactKind.NODE, 1, source=source, nats=round(float(evidence), 3), ids=(self._scene.nodes[place].id,)
-            )
+            yield Fact(FactKind.NODE, 1, source=source, nats=NODE_NATS[int(state)], ids=(self._scene.nodes[place].id,))
 
     # Sites
 

@@ -28,6 +28,9 @@ NATS = {
 }
 """What a word is worth: ln of how likelier it is where the mains are gone. A UPS may be tripped, tested or unplugged
 at the site, and a single one is no transformer; one unplugged laptop is weak, several on one transformer are strong."""
+NODE_NATS = {UP: -6.0, DOWN: 4.0}
+"""The same of a node that answers, or does not: next to nothing answers in its stead, while its silence is also that of
+whatever stands above it."""
 SITE_CAP = 5.5
 """What the words of one site add up to at most: its UPS and its laptop hang on one socket."""
 STALE = 0.25
