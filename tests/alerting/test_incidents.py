@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from monitor.alerting.incidents import SUMMARY, cause_of, districts_of_nodes, fact_told, incident_alert
@@ -376,7 +376,7 @@ MOVE = st.tuples(
 
 
 @given(moves=st.lists(MOVE, max_size=25))
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])  # it makes a new stage
 def test_one_alert_an_incident_whatever_happens(stage: Stage, moves: list[Any]) -> None:
     """After any moves, some of them lost or unseen, what is ongoing fires once each, for those who must act now."""
     desk = Desk(stage)

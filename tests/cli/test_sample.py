@@ -9,7 +9,8 @@ from monitor.core.model import NodeKind
 from monitor.rehearsal import province, sample
 
 CONFIG = Path(__file__).parents[2] / "config"
-FILES = ["points.csv", "network.csv", "power.csv", "districts.csv", "checks.yaml", "ceremony.yaml", "attribution.yaml", "README.md"]
+TABLES = ["points.csv", "network.csv", "power.csv", "districts.csv"]
+FILES = [*TABLES, "checks.yaml", "ceremony.yaml", "attribution.yaml", "README.md"]
 
 
 def diemcau(*arguments: str | Path) -> Result:

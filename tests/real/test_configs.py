@@ -20,12 +20,12 @@ import yaml
 from aiohttp import web
 
 from monitor.alerting.alertmanager import Alertmanagers, postable
-from monitor.alerting.incidents import incident_alert
+from monitor.alerting.incidents import concluded, incident_alert
 from monitor.alerting.ledger import Entry
-from monitor.alerting.messages import Alert, Scene, monitor_blind, point_down
+from monitor.alerting.messages import Alert, Scene, monitor_blind, point_down, replaced
 from monitor.configuration import Configuration, load
 from monitor.core.incidents import Incident
-from monitor.core.model import Certainty, Tree
+from monitor.core.model import Certainty, IncidentState, Tree
 from monitor.core.pipeline import Pipeline
 from monitor.metrics import Exposition, LoopLag
 from probes.model import (
@@ -46,6 +46,7 @@ ALERTMANAGER = ROOT / "config/alertmanager/alertmanager.yml"
 PROMETHEUS = ROOT / "config/prometheus/prometheus.yml"
 RULES = ROOT / "config/prometheus/rules/diemcau.yml"
 DASHBOARD = ROOT / "dashboards/json/tong-quan.json"
+SURE = Certainty.CERTAIN
 CUT = "397"
 """A district whose points are lost in the figures that Prometheus scrapes."""
 DARK = "386"
@@ -83,7 +84,11 @@ def test_the_tools_accept_it(program: Callable[[str], Path], command: tuple[str,
         ({"cause": "monitor"}, "ky-thuat"),
         ({"cause": "undetermined", "severity": "warning"}, "ky-thuat,vnpt,dien-luc,diem-cau"),
         ({"cause": "undetermined", "severity": "info"}, "ky-thuat"),
-        ({"cause": "telecom", "operator": "Viettel"}, "ky-thuat"),
+        ({"cause": "telecom", "operator": "Viettel (mẫu)"}, "ky-thuat"),
+        ({"cause": "undetermined", "operator": "Viettel (mẫu)"}, "ky-thuat,dien-luc,diem-cau"),
+        ({"cause": "telecom", "severity": "warning"}, "ky-thuat,vnpt"),
+        ({"cause": "telecom", "severity": "info"}, "ky-thuat"),
+        ({"alertname": "PointDegraded", "cause": "site", "severity": "info"}, "ky-thuat"),
         ({"cause": "power", "power_operator": ""}, "ky-thuat"),
         ({"cause": ""}, "ky-thuat"),
     ],
@@ -243,37 +248,55 @@ def lost(sample: Configuration, scene: Scene, district: str) -> Iterator[Alert]:
             yield point_down(point, time.time() - 5, "timeout", scene)
 
 
-def struck(node: str, tree: Tree, operator: str, points: list[Alert], scene: Scene) -> Alert:
-    """The alert of the incident that took them."""
-    incident = Incident(
+def struck(node: str, tree: Tree, operator: str, points: list[Alert], certainty: Certainty = SURE) -> Incident:
+    """The incident that took them."""
+    return Incident(
         id=f"{tree}:{node}",
         tree=tree,
         node=node,
         operator=operator,
         since=time.time() - 5,
         opened_at=time.time(),
-        certainty=Certainty.CERTAIN,
+        certainty=certainty,
         owner_probability=0.99,
         points=tuple(alert.labels["instance"] for alert in points),
     )
-    return incident_alert(incident, scene)
 
 
-async def test_a_storm_is_a_few_mails(
-    program: Callable[[str], Path],
-    tmp_path: Path,
-    mail: tuple[MailServer, int],
-    sample: Configuration,
-    scene: Scene,
-) -> None:
-    """Two districts fall, each of its own cause: one mail to VNPT, one to the branch; of points our own team reads.
+class Mailing:
+    """The shipped Alertmanager: alerts in, mails out."""
 
-    While we are blind nobody else is told of anything.
-    """
+    def __init__(self, server: MailServer, base: str, session: aiohttp.ClientSession) -> None:
+        self.server = server
+        self._url = f"{base}/api/v2/alerts"
+        self._session = session
+
+    async def post(self, *alerts: Alert, ended: tuple[Alert, ...] = ()) -> None:
+        """These fire; those have ended now."""
+        entries = [*map(Entry, alerts), *(Entry(alert, time.time()) for alert in ended)]
+        body = msgspec.json.encode([postable(entry, time.time(), 120.0) for entry in entries])
+        headers = {"Content-Type": "application/json"}
+        async with self._session.post(self._url, data=body, headers=headers) as response:
+            assert response.status == 200
+
+    async def mails(self, want: set[tuple[str, str]]) -> None:
+        """These subjects come to these desks, each once, and no other."""
+        await until(lambda: len(self.server.mails) >= len(want))
+        assert self.server.subjects() == want
+        assert len(self.server.mails) == len(want)
+        self.server.mails.clear()
+
+
+@pytest.fixture
+async def mailing(
+    program: Callable[[str], Path], tmp_path: Path, mail: tuple[MailServer, int]
+) -> AsyncIterator[Mailing]:
+    """Alertmanager with its shipped configuration, and a mail server of ours."""
     server, smtp = mail
     text = ALERTMANAGER.read_text(encoding="utf-8").replace("localhost:25", f"127.0.0.1:{smtp}")
     (tmp_path / "alertmanager.yml").write_text(
-        text.replace("templates/", f"{ALERTMANAGER.parent}/templates/"), encoding="utf-8"
+        text.replace("templates/", f"{ALERTMANAGER.parent}/templates/").replace("interval: 10s", "interval: 1s"),
+        encoding="utf-8",
     )
     base = f"http://127.0.0.1:{free_port()}"
     command = [
@@ -283,36 +306,77 @@ async def test_a_storm_is_a_few_mails(
         f"--web.listen-address={base.removeprefix('http://')}",
         "--cluster.listen-address=",
     ]
+    async with running(*command, ready=f"{base}/-/ready") as session:
+        yield Mailing(server, base, session)
+
+
+async def test_a_storm_is_a_few_mails(mailing: Mailing, sample: Configuration, scene: Scene) -> None:
+    """Two districts fall, each of its own cause: one mail to VNPT, one to the branch; of points our own team reads.
+
+    While we are blind nobody else is told of anything.
+    """
     first, second = list(lost(sample, scene, "397")), list(lost(sample, scene, "384"))
     names = [sample.inventory.districts[code].name for code in ("397", "384")]
-    cut = struck("agg-397", Tree.NETWORK, sample.inventory.network["agg-397"].operator, first, scene)
-    dark = struck("feeder-384-1", Tree.POWER, sample.inventory.power["feeder-384-1"].operator, second, scene)
+    cut, dark = (
+        incident_alert(incident, scene)
+        for incident in (
+            struck("agg-397", Tree.NETWORK, sample.inventory.network["agg-397"].operator, first),
+            struck("feeder-384-1", Tree.POWER, sample.inventory.power["feeder-384-1"].operator, second),
+        )
+    )
+    await mailing.post(*first, *second, cut, dark)
+    want = {
+        ("truc-ky-thuat", f"[ĐIỂM CẦU] {len(alerts)} điểm mất kết nối: {place}")
+        for alerts, place in zip((first, second), names, strict=True)
+    }
+    want |= {("truc-ung-cuu", f"[SỰ CỐ] {cut.annotations['summary']}")}
+    want |= {("truc-dieu-do", f"[SỰ CỐ] {dark.annotations['summary']}")}
+    want |= {("truc-ky-thuat", f"[SỰ CỐ] {alert.annotations['summary']}") for alert in (cut, dark)}
+    await until(lambda: len(mailing.server.mails) >= len(want))
+    assert first[0].annotations["description"] in "".join(text for _, _, text in mailing.server.mails)
+    await mailing.mails(want)
+    blind = monitor_blind(time.time(), "không nhận được trả lời nào", scene)
+    await mailing.post(blind)
+    await until(lambda: mailing.server.mails)
+    await mailing.post(
+        *lost(sample, scene, "380"), incident_alert(struck("agg-380", Tree.NETWORK, "VNPT", list(first)), scene)
+    )
+    await asyncio.sleep(4)
+    await mailing.mails({("truc-ky-thuat", f"[GIÁM SÁT] {blind.annotations['summary']}")})
 
-    async def post(alerts: list[Alert]) -> None:
-        body = msgspec.json.encode([postable(Entry(alert), time.time(), 120.0) for alert in alerts])
-        headers = {"Content-Type": "application/json"}
-        async with session.post(f"{base}/api/v2/alerts", data=body, headers=headers) as response:
-            assert response.status == 200
 
-    async with running(*command, ready=f"{base}/-/ready") as session:
-        await post([*first, *second, cut, dark])
-        want = {
-            ("truc-ky-thuat", f"[ĐIỂM CẦU] {len(alerts)} điểm mất kết nối: {place}")
-            for alerts, place in zip((first, second), names, strict=True)
-        }
-        want |= {("truc-ung-cuu", f"[SỰ CỐ] {cut.annotations['summary']}")}
-        want |= {("truc-dieu-do", f"[SỰ CỐ] {dark.annotations['summary']}")}
-        want |= {("truc-ky-thuat", f"[SỰ CỐ] {alert.annotations['summary']}") for alert in (cut, dark)}
-        await until(lambda: len(server.mails) >= len(want))
-        assert server.subjects() == want
-        assert first[0].annotations["description"] in "".join(text for _, _, text in server.mails)
-        server.mails.clear()
-        blind = monitor_blind(time.time(), "không nhận được trả lời nào", scene)
-        await post([blind])
-        await until(lambda: server.mails)
-        await post(list(lost(sample, scene, "380")))
-        await asyncio.sleep(4)
-        assert server.subjects() == {("truc-ky-thuat", f"[GIÁM SÁT] {blind.annotations['summary']}")}
+async def test_what_was_wrong_is_taken_back_by_mail(mailing: Mailing, sample: Configuration, scene: Scene) -> None:
+    """The subject says so, to those who were told, and what is over only because its cause became clear is not over."""
+    points = list(lost(sample, scene, "384"))
+    network, power = sample.inventory.network["agg-384"].operator, sample.inventory.power["feeder-384-1"].operator
+    unclear = struck("agg-384", Tree.NETWORK, network, points, Certainty.UNDETERMINED)
+    cut = struck("agg-384", Tree.NETWORK, network, points)
+    dark = struck("feeder-384-1", Tree.POWER, power, points)
+    asked, told, now = (incident_alert(incident, scene) for incident in (unclear, cut, dark))
+    everybody = ("truc-ky-thuat", "truc-ung-cuu", "truc-dieu-do", "dau-moi-diem-cau")
+
+    await mailing.post(asked)
+    await mailing.mails({(desk, f"[SỰ CỐ] {asked.annotations['summary']}") for desk in everybody})
+
+    clear = replaced(asked, "chưa kết thúc; nay xác định: sự cố mạng")
+    await mailing.post(told, ended=(clear,))
+    subject = f"[SỰ CỐ] {asked.annotations['summary']}: chưa kết thúc; nay xác định: sự cố mạng"
+    want = {(desk, f"[SỰ CỐ] {told.annotations['summary']}") for desk in everybody[:2]}
+    await mailing.mails(want | {(desk, subject) for desk in everybody[2:]})
+
+    cut.state, cut.became = IncidentState.RETRACTED, dark.id
+    taken_back = concluded(told, cut, dark, scene)
+    await mailing.post(now, ended=(taken_back,))
+    subject = f"[SỰ CỐ] {taken_back.annotations['retracted']}. Đã báo: {told.annotations['summary']}"
+    assert subject.startswith("[SỰ CỐ] Rút lại: không phải do sự cố mạng: ")
+    want = {(desk, f"[SỰ CỐ] {now.annotations['summary']}") for desk in ("truc-ky-thuat", "truc-dieu-do")}
+    await mailing.mails(want | {(desk, subject) for desk in everybody[:2]})
+
+    dark.state, dark.points, dark.hit = IncidentState.RESOLVED, (), set(dark.points)
+    over = concluded(now, dark, None, scene)
+    await mailing.post(ended=(over,))
+    subject = f"[SỰ CỐ] Đã kết thúc: {over.annotations['summary']}"
+    await mailing.mails({(desk, subject) for desk in ("truc-ky-thuat", "truc-dieu-do")})
 
 
 def measured(layer: Layer, district: str | None) -> Measurement:
