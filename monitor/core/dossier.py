@@ -50,6 +50,11 @@ class Dossier:
         if place is not None:
             self._observed.node[place] = STATES[state]
 
+    def shift(self, by_s: float) -> None:
+        """The clock was set back by so much."""
+        self._fell_at += by_s
+        self._dark_at += by_s
+
     def at(self, now: float, statuses: Mapping[str, PointStatus]) -> Observed:
         """The evidence of the moment, to be kept by whoever asked."""
         mine = self._observed

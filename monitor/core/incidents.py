@@ -220,6 +220,14 @@ class Incidents:
         self.suspects = tuple(sorted({*self.suspects, *attribution.suspects} & province.points.keys()))
         return self.advance(province, now)
 
+    def shift(self, by_s: float) -> None:
+        """The clock was set back by so much: what waits must not wait for it to come round again."""
+        self._wanted_since = {key: since + by_s for key, since in self._wanted_since.items()}
+        for incident in self.ongoing.values():
+            incident.opened_at += by_s
+            incident.up_at += by_s
+            incident.openings = [at + by_s for at in incident.openings]
+
     def advance(self, province: Province, now: float) -> list[IncidentChanged]:
         """Let time pass: points come up, holds run out."""
         changed: list[IncidentChanged] = []

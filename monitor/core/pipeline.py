@@ -595,6 +595,10 @@ class Pipeline:
             check.answered_at += by_s
             check.test_sent_at += by_s
         self._sight.shift(by_s)
+        self.incidents.shift(by_s)
+        self._dossier.shift(by_s)
+        self._changed_at += by_s
+        self._asked_at += by_s
         self._waiting.clear()
         self._grace_until += by_s
 

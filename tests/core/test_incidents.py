@@ -125,6 +125,12 @@ class Day:
             hold = self.pipeline.checks[policy.check].hold
             heappush(self._due, (at + (0.2 if hold else policy.interval_s), place))
 
+    def set_back(self, by_s: float) -> None:
+        """The clock is wrong, and is put right."""
+        self.now -= by_s
+        self._due = [(at - by_s, place) for at, place in self._due]
+        self._coming.clear()
+
     def below(self, node: str) -> set[str]:
         """The points that take part below a node."""
         return set(Attributor(self.inventory).beneath(node))
@@ -296,6 +302,17 @@ def test_a_restarted_monitor_speaks_of_the_same_incident(day: Day) -> None:
     other.silent = other.below("feeder0")
     other.run(8)
     assert other.ongoing() == day.ongoing() == {"power:feeder0"}
+
+
+def test_a_clock_that_is_set_back_holds_nothing_up(day: Day) -> None:
+    day.silent = day.below("agg0")
+    day.run(6)
+    day.set_back(3600)
+    day.silent |= day.below("feeder2")
+    assert (Change.OPENED, "power:feeder2") in told(day.run(10))
+    day.silent = set()
+    changes = told(day.run(15))
+    assert {(Change.RESOLVED, "network:agg0"), (Change.RESOLVED, "power:feeder2")} <= set(changes)
 
 
 def test_merged_points_are_in_no_incident(day: Day) -> None:
