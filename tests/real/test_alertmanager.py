@@ -12,14 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
+import yaml
 from aiohttp import web
 
 from monitor.alerting.alertmanager import Alertmanagers
+from monitor.core.incidents import Incident
 from monitor.core.model import (
     Ceremony,
+    Certainty,
+    Change,
     CheckPolicy,
     District,
+    IncidentChanged,
+    IncidentState,
     Inventory,
     Mode,
     Node,
@@ -28,6 +35,7 @@ from monitor.core.model import (
     Point,
     PointState,
     Tier,
+    Tree,
 )
 from monitor.core.pipeline import Pipeline
 from probes.model import Failure, Layer, Measurement, Observation
@@ -35,6 +43,7 @@ from probes.model import Failure, Layer, Measurement, Observation
 EXTERNAL = "https://monitor.example.invalid"
 LOST = Measurement(False, 0.5, Failure.TIMEOUT)
 ANSWERED = Measurement(True, 0.001)
+SHIPPED = Path(__file__).parents[2] / "config/alertmanager/alertmanager.yml"
 CONFIGURATION = """
 route:
   receiver: hook
@@ -100,6 +109,28 @@ class Province:
         if self.alerts is not None and happenings:
             self.alerts.notice(happenings)
 
+    def incident(self, incident: Incident, change: Change) -> None:
+        """It stands so now."""
+        self.pipeline.incidents._by_id[incident.id] = incident
+        told = incident
+        self.tell(
+            [
+                IncidentChanged(
+                    told.id,
+                    change,
+                    time.time(),
+                    told.since,
+                    told.tree,
+                    told.node,
+                    told.operator,
+                    told.certainty,
+                    told.owner_probability,
+                    len(told.points),
+                    told.became,
+                )
+            ]
+        )
+
 
 def _point(point_id: str) -> Point:
     return Point(
@@ -120,13 +151,24 @@ class Hook:
         self.url = ""
         self.status: dict[str, str] = {}
         self.alerts: list[dict[str, Any]] = []
+        self.told: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        """What was said of an incident, by receiver and incident."""
 
     async def take(self, request: web.Request) -> web.Response:
         """One notification."""
-        for alert in (await request.json())["alerts"]:
+        notification = await request.json()
+        for alert in notification["alerts"]:
             self.alerts.append(alert)
-            self.status[alert["labels"]["instance"]] = alert["status"]
+            labels = alert["labels"]
+            if "instance" in labels:
+                self.status[labels["instance"]] = alert["status"]
+            else:
+                self.told.setdefault((notification["receiver"], labels["incident"]), []).append(alert)
         return web.Response()
+
+    def words(self) -> dict[tuple[str, str], list[str]]:
+        """The statuses that each receiver was told of each incident, in order."""
+        return {key: [alert["status"] for alert in alerts] for key, alerts in self.told.items()}
 
     def having(self, status: str) -> set[str]:
         """Points last told to be firing, or resolved."""
@@ -142,6 +184,7 @@ class Peer:
         directory.mkdir()
         configuration = directory / "alertmanager.yml"
         configuration.write_text(CONFIGURATION.format(url=hook), encoding="utf-8")
+        self.configuration = configuration
         self.command = [
             str(program),
             f"--config.file={configuration}",
@@ -171,6 +214,11 @@ class Peer:
         """Points whose alert is active, from its own API."""
         async with aiohttp.ClientSession() as session, session.get(f"{self.url}/api/v2/alerts") as response:
             return {alert["labels"]["instance"] for alert in json.loads(await response.read())}
+
+    async def incidents(self) -> list[str]:
+        """The incidents of its active alerts."""
+        async with aiohttp.ClientSession() as session, session.get(f"{self.url}/api/v2/alerts") as response:
+            return [alert["labels"]["incident"] for alert in json.loads(await response.read())]
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Gone when this returns."""
@@ -325,3 +373,76 @@ async def test_alerts_of_a_monitor_that_died_expire(peers: list[Peer], hook: Hoo
         province.cut(["p0"])
         await until(lambda: hook.having("firing") == {"p0"})
     await until(lambda: hook.having("resolved") == {"p0"})
+
+
+def shipped_routes(hook: str) -> str:
+    """Who is told what as shipped; each receiver is a webhook, and an end is told within a second."""
+    shipped = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
+    del shipped["global"], shipped["templates"]
+    shipped["route"]["group_interval"] = "1s"
+    shipped["receivers"] = [
+        {"name": receiver["name"], "webhook_configs": [{"url": hook, "send_resolved": True}]}
+        for receiver in shipped["receivers"]
+    ]
+    return str(yaml.safe_dump(shipped, allow_unicode=True))
+
+
+CUT = Incident(
+    id="network:acc",
+    tree=Tree.NETWORK,
+    node="acc",
+    operator="VNPT Triệu Sơn",
+    since=time.time() - 5,
+    opened_at=time.time(),
+    certainty=Certainty.CERTAIN,
+    owner_probability=0.97,
+    points=("p0", "p1"),
+)
+DARK = msgspec.structs.replace(
+    CUT, id="power:tba", tree=Tree.POWER, node="tba", operator="Điện lực Triệu Sơn", certainty=Certainty.PROBABLE
+)
+
+
+async def test_an_incident_that_was_wrong_is_taken_back(peers: list[Peer], hook: Hook) -> None:
+    """Opened, retracted, its successor: the carrier reads that it was not it, the branch of its own alone."""
+    province, peer = Province(4), peers[0]
+    peer.configuration.write_text(shipped_routes(hook.url), encoding="utf-8")
+    await peer.start()
+    async with telling(province, [peer]) as alerts:
+        province.incident(CUT, Change.OPENED)
+        cut = {("ky-thuat", CUT.id): ["firing"], ("vnpt", CUT.id): ["firing"]}
+        await until(lambda: hook.words() == cut)
+        (sent,) = alerts.firing.values()
+        assert hook.told["vnpt", CUT.id][0]["labels"] == sent.labels
+        assert hook.told["vnpt", CUT.id][0]["annotations"] == sent.annotations
+        assert hook.told["vnpt", CUT.id][0]["generatorURL"] == f"{EXTERNAL}/incidents/network%3Aacc"
+
+        province.incident(DARK, Change.OPENED)
+        over = msgspec.structs.replace(CUT, state=IncidentState.RETRACTED, points=(), became=DARK.id)
+        province.incident(over, Change.RETRACTED)
+        dark = {("ky-thuat", DARK.id): ["firing"], ("dien-luc", DARK.id): ["firing"]}
+        await until(lambda: hook.words() == {key: ["firing", "resolved"] for key in cut} | dark)
+        assert hook.told["vnpt", CUT.id][-1]["annotations"]["retracted"] == (
+            "Rút lại: không phải do sự cố mạng: Switch; nay nhiều khả năng: mất điện: TBA 12 (Điện lực Triệu Sơn)"
+        )
+
+        gone = msgspec.structs.replace(DARK, state=IncidentState.RESOLVED, points=(), hit=set(DARK.points))
+        province.incident(gone, Change.RESOLVED)
+        await until(lambda: hook.words() == {key: ["firing", "resolved"] for key in cut | dark})
+        assert "2 điểm đã kết nối lại" in hook.told["dien-luc", DARK.id][-1]["annotations"]["summary"]
+    assert alerts.deliveries[0].refused == 0
+
+
+async def test_two_monitors_make_one_alert(peers: list[Peer], hook: Hook) -> None:
+    """They saw the points fall in another order, and one of them fewer: a receiver is told once."""
+    peer, provinces = peers[0], (Province(4), Province(4))
+    peer.configuration.write_text(shipped_routes(hook.url), encoding="utf-8")
+    await peer.start()
+    async with telling(provinces[0], [peer]) as first, telling(provinces[1], [peer]) as second:
+        provinces[0].incident(CUT, Change.OPENED)
+        provinces[1].incident(msgspec.structs.replace(CUT, points=("p1",)), Change.OPENED)
+        await until(lambda: all(each.deliveries[0].posted for each in (first, second)))
+        await until(lambda: hook.words() == {("ky-thuat", CUT.id): ["firing"], ("vnpt", CUT.id): ["firing"]})
+        await asyncio.sleep(2.5)  # two intervals of the group
+        assert hook.words() == {("ky-thuat", CUT.id): ["firing"], ("vnpt", CUT.id): ["firing"]}
+        assert await peer.incidents() == [CUT.id]
