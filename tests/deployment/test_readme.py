@@ -52,7 +52,7 @@ def keys() -> Iterator[str]:
     }
     for place, declared in parts.items():
         yield from (place + spelled(field.name, field.type)[0] for field in msgspec.structs.fields(declared))
-    yield from ("modules.<name>.<kind>", "defaults.<tier>")
+    yield from ("modules.<name>.<kind>", "defaults.<tier>", "nodes.<kind>")
 
 
 def test_every_key_is_explained_and_no_other() -> None:
