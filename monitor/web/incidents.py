@@ -182,7 +182,7 @@ def name_of(inventory: Inventory, tree: Tree, node: str) -> str:
 
 
 def cause(incident: Incident, inventory: Inventory) -> str:
-    """What failed: ``Đứt mạng: Nút gom huyện Thọ Xuân``; all that it may be where nobody can tell."""
+    """What failed: ``Sự cố mạng: Nút gom huyện Thọ Xuân``; all that it may be where nobody can tell."""
     if is_doubtful(incident) and incident.tree is not Tree.SITE:
         return TEXT["doubt"].format(names=one_of(list(_suspects(incident, inventory))))
     return text.INCIDENTS[incident.tree].format(names=one_of(list(_nodes(incident, inventory))))

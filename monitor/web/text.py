@@ -268,7 +268,7 @@ CAUSES = {
 }
 
 INCIDENTS = {
-    Tree.NETWORK: "Đứt mạng: {names}",
+    Tree.NETWORK: "Sự cố mạng: {names}",
     Tree.POWER: "Mất điện: {names}",
     Tree.SITE: "Tại điểm cầu: {names}",
 }

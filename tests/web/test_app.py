@@ -273,7 +273,7 @@ async def test_an_incident_has_a_page_and_its_points_lead_there(stage: Any, clie
         async with client.get(path) as response:
             assert response.status == 200
             page = await response.text()
-        assert "<h1>Đứt mạng: Nút lõi Thanh Hóa</h1>" in page
+        assert "<h1>Sự cố mạng: Nút lõi Thanh Hóa</h1>" in page
         assert "1 trên 2 điểm quan sát được bên dưới đang mất kết nối" in page
         assert 'aria-label="ủng hộ, 4,2 nat"' in page
     for path in ("/", "/incidents", "/points/tinh-uy"):

@@ -183,7 +183,7 @@ def test_incidents_are_in_the_head_and_gone_while_blind(stage: Any) -> None:
     assert board.head(stage.now).incidents.summary == "Không có sự cố nào."
     stage.blame(Tree.NETWORK, "loi", lost)
     listing = board.head(stage.now).incidents
-    assert [row.title for row in listing.rows] == ["Đứt mạng: Nút lõi Thanh Hóa"]
+    assert [row.title for row in listing.rows] == ["Sự cố mạng: Nút lõi Thanh Hóa"]
     assert {board.layout.ids[number] for number in listing.rows[0].cells} == set(lost)
     stage.blind()
     listing = board.head(stage.now).incidents

@@ -61,7 +61,7 @@ def incident(tree: Tree = Tree.NETWORK, node: str = "agg-395", points: int = 3, 
 @pytest.mark.parametrize(
     ("found", "title", "who", "sure"),
     [
-        (incident(), "Đứt mạng: Nút gom huyện Thọ Xuân", "VNPT Thanh Hóa", "chắc chắn 99 %"),
+        (incident(), "Sự cố mạng: Nút gom huyện Thọ Xuân", "VNPT Thanh Hóa", "chắc chắn 99 %"),
         (
             incident(Tree.POWER, "feeder-1", certainty=PROBABLE, owner_probability=0.829),
             "Mất điện: Lộ 471 E9.1",
@@ -70,7 +70,7 @@ def incident(tree: Tree = Tree.NETWORK, node: str = "agg-395", points: int = 3, 
         ),
         (
             incident(certainty=PROBABLE, owner_probability=0.82, runner_up=BY_POWER),
-            "Đứt mạng: Nút gom huyện Thọ Xuân",
+            "Sự cố mạng: Nút gom huyện Thọ Xuân",
             "VNPT Thanh Hóa",
             "nhiều khả năng 82 %, hoặc mất điện: Lộ 471 E9.1 (Điện lực Thọ Xuân)",
         ),
@@ -92,7 +92,7 @@ def incident(tree: Tree = Tree.NETWORK, node: str = "agg-395", points: int = 3, 
             "Điểm cầu tự kiểm tra",
             "chắc chắn 99 % · đang hồi phục",
         ),
-        (incident(node="gone", operator=""), "Đứt mạng: gone", "Chưa khai báo đơn vị quản lý", "chắc chắn 99 %"),
+        (incident(node="gone", operator=""), "Sự cố mạng: gone", "Chưa khai báo đơn vị quản lý", "chắc chắn 99 %"),
     ],
 )
 def test_an_incident_says_what_failed_who_must_act_and_how_sure_that_is(
@@ -252,7 +252,7 @@ def test_a_retraction_says_so_and_leads_to_what_took_its_place(stage: Any) -> No
     shown = page.view(stage.pipeline, "network:loi", stage.now)
     assert shown
     retracted, merged, opened = shown.timeline
-    assert f"{retracted.told} {retracted.before}" == "Rút lại: không phải “Đứt mạng: Nút lõi Thanh Hóa” mà là:"
+    assert f"{retracted.told} {retracted.before}" == "Rút lại: không phải “Sự cố mạng: Nút lõi Thanh Hóa” mà là:"
     assert retracted.other == page.Link("Mất điện: feeder-1", "/incidents/power%3Afeeder-1")
     assert merged.other == page.Link("network:forgotten")
     assert opened.told == "Phát hiện: 3 điểm, nhiều khả năng 83 %"
