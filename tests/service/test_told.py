@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -70,7 +71,10 @@ class Running:
     def port(self) -> int:
         """Where it listens; 0 before it does."""
         files = [line.split() for line in Path(f"/proc/{self.process.pid}/net/tcp").read_text().splitlines()[1:]]
-        inodes = {link.readlink().name for link in Path(f"/proc/{self.process.pid}/fd").iterdir() if link.is_symlink()}
+        inodes = set()
+        for link in Path(f"/proc/{self.process.pid}/fd").iterdir():
+            with suppress(FileNotFoundError):  # closed since it was listed
+                inodes.add(link.readlink().name)
         ours = [row for row in files if row[3] == "0A" and f"socket:[{row[9]}]" in inodes]
         return int(ours[0][1].rpartition(":")[2], 16) if ours else 0
 
