@@ -5,8 +5,9 @@ Colours are of Okabe and Ito (2008). A panel shows at most 20 series: queries ag
 
 from collections.abc import Mapping
 from string import ascii_uppercase
+from typing import NamedTuple
 
-from grafana_foundation_sdk.builders import bargauge, common, prometheus, stat, timeseries
+from grafana_foundation_sdk.builders import bargauge, common, prometheus, stat, table, timeseries
 from grafana_foundation_sdk.builders.dashboard import ThresholdsConfig
 from grafana_foundation_sdk.models.common import (
     BarGaugeDisplayMode,
@@ -21,6 +22,7 @@ from grafana_foundation_sdk.models.common import (
 )
 from grafana_foundation_sdk.models.dashboard import (
     DataSourceRef,
+    DataTransformerConfig,
     DynamicConfigValue,
     FieldColorModeId,
     Threshold,
@@ -29,6 +31,7 @@ from grafana_foundation_sdk.models.dashboard import (
     ValueMapping,
     ValueMappingResult,
 )
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 SOURCE = DataSourceRef(type_val="prometheus", uid="prometheus")
 """As config/grafana/provisioning/datasources names it."""
@@ -58,6 +61,10 @@ LAYERS = {
 
 Steps = Mapping[float | None, str]
 """Colour from a value upwards; None is from minus infinity."""
+LOST: Steps = {None: CALM, 1: WARN, 10: BAD}
+
+Words = Mapping[str, tuple[str, str]]
+"""Value → (word, colour)."""
 
 
 def query(expr: str, legend: str = "", *, ref_id: str = "A", instant: bool = False) -> prometheus.Dataquery:
@@ -102,11 +109,15 @@ def name(title: str, expr: str, legend: str, *, about: str) -> stat.Panel:
     return panel.text_mode(BigValueTextMode.NAME).targets([query(expr, legend, instant=True)])
 
 
-def word(panel: stat.Panel, words: Mapping[str, tuple[str, str]]) -> stat.Panel:
-    """Words instead of numbers: value → (word, colour)."""
+def mapped(words: Words) -> list[ValueMapping]:
+    """Words instead of values."""
     results = {value: ValueMappingResult(text=text, color=color) for value, (text, color) in words.items()}
-    mappings: list[ValueMapping] = [ValueMap(options=results)]
-    return panel.mappings(mappings)
+    return [ValueMap(options=results)]
+
+
+def word(panel: stat.Panel, words: Words) -> stat.Panel:
+    """Words instead of numbers."""
+    return panel.mappings(mapped(words))
 
 
 def bars(title: str, expr: str, legend: str, *, about: str, unit: str = "none", steps: Steps) -> bargauge.Panel:
@@ -173,3 +184,55 @@ def named(panel: bargauge.Panel, names: Mapping[str, str]) -> bargauge.Panel:
     for label, vietnamese in names.items():
         panel = panel.override_by_name(label, [DynamicConfigValue(id_val="displayName", value=vietnamese)])
     return panel
+
+
+class Column(NamedTuple):
+    """A column of a table."""
+
+    title: str
+    unit: str = ""
+    words: Words | None = None
+
+
+def rows(title: str, queries: Mapping[str, str], columns: Mapping[str, Column], *, key: str, about: str) -> table.Panel:
+    """A row for each value of the label ``key``: letter → expression, of which ``columns`` are shown, in their order.
+
+    A column is a label, or ``Value #A`` for the value of query A.
+    """
+    panel = (
+        table.Panel()
+        .title(title)
+        .description(about)
+        .datasource(SOURCE)
+        .height(9)
+        .unit("none")
+        .no_value("Không có")
+        .targets(
+            [query(expr, ref_id=letter, instant=True).format(PromQueryFormat.TABLE) for letter, expr in queries.items()]
+        )
+        .transformations(_joined(key, columns))
+    )
+    for column in columns.values():
+        if shown := _shown(column):
+            panel = panel.override_by_name(column.title, shown)
+    return panel
+
+
+def _shown(column: Column) -> list[DynamicConfigValue]:
+    """How its cells look."""
+    values: dict[str, object] = {"unit": column.unit}
+    if column.words:
+        values |= {"mappings": mapped(column.words), "custom.cellOptions": {"type": "color-text"}}
+    return [DynamicConfigValue(id_val=name, value=value) for name, value in values.items() if value]
+
+
+def _joined(key: str, columns: Mapping[str, Column]) -> list[DataTransformerConfig]:
+    """One table of several, the columns that are wanted, their titles."""
+    titles = {name: column.title for name, column in columns.items()}
+    order = {name: place for place, name in enumerate(columns)}
+    steps = {
+        "joinByField": {"byField": key, "mode": "inner"},
+        "filterFieldsByName": {"include": {"names": list(columns)}},
+        "organize": {"indexByName": order, "renameByName": titles},
+    }
+    return [DataTransformerConfig(id_val=step, options=options) for step, options in steps.items()]

@@ -5,12 +5,14 @@ from collections.abc import Mapping
 from grafana_foundation_sdk.builders import timeseries
 from grafana_foundation_sdk.builders.dashboard import Dashboard, Row
 
+from dashboards import incidents
 from dashboards.panels import (
     BAD,
     CALM,
     GOOD,
     IDLE,
     LAYERS,
+    LOST,
     STATES,
     TIERS,
     WARN,
@@ -25,7 +27,6 @@ from dashboards.panels import (
     word,
 )
 
-LOST: Steps = {None: CALM, 1: WARN, 10: BAD}
 READY_RATIO: Steps = {None: BAD, 0.9: WARN, 0.98: GOOD}
 
 DISTRICT_NAMES = 'max by (district, district_name) (point_info{district!=""})'
@@ -38,9 +39,6 @@ LINE_UP = 'max by (instance) (diemcau_point_layer_up{layer="reachable"}) == 1'
 MUTE = f'max by (instance) (diemcau_point_layer_up{{layer!="reachable"}} == 0) and on (instance) {LINE_UP}'
 """Points whose line is sound and which have no signalling, no picture, or are not in the room."""
 ON_BATTERY = "max by (instance) (diemcau_point_on_battery)"
-
-OWNER = '{tree!="site"}'
-"""Of incidents: those that a company must act on."""
 
 LOSS_BANDS = {
     "không mất gói": ("probe_loss_ratio == 0", CALM),
@@ -71,41 +69,8 @@ def dashboard() -> Dashboard:
         .refresh("5s")
         .readonly()
     )
-    for add in (_figures, _incidents, _places, _course, _beyond_the_line, _broken_places, _quality, _ourselves):
+    for add in (_figures, incidents.add, _places, _course, _beyond_the_line, _broken_places, _quality, _ourselves):
         built = add(built)
-    return built
-
-
-def _incidents(built: Dashboard) -> Dashboard:
-    owners = bars(
-        "Sự cố theo đơn vị phải xử lý",
-        f"topk(12, sum by (operator) (diemcau_incidents{OWNER}) > 0)",
-        "{{operator}}",
-        about="Số sự cố đang diễn ra của từng đơn vị; nguyên nhân, xác suất và diễn biến ở trang /incidents.",
-        steps=LOST,
-    ).span(6)
-    points = bars(
-        "Điểm cầu mất kết nối theo đơn vị phải xử lý",
-        "topk(12, sum by (operator) (diemcau_incident_points) > 0)",
-        "{{operator}}",
-        about="Số điểm cầu mất kết nối vì sự cố của từng đơn vị; site là tại chính điểm cầu.",
-        steps=LOST,
-    ).span(6)
-    course = lines(
-        "Diễn biến sự cố",
-        {
-            "đường truyền": 'sum(diemcau_incidents{tree="network"}) or vector(0)',
-            "điện lực": 'sum(diemcau_incidents{tree="power"}) or vector(0)',
-            "tại điểm cầu": 'sum(diemcau_incidents{tree="site"}) or vector(0)',
-            "chưa rõ nguyên nhân": 'sum(diemcau_incidents{certainty="undetermined"}) or vector(0)',
-            "rút lại trong 5 phút": "sum(increase(diemcau_incident_retractions_total[5m]))",
-        },
-        about="Số sự cố đang diễn ra theo nơi có lỗi, và số kết luận phải rút lại.",
-        span=6,
-    )
-    built = built.with_row(Row("Sự cố: ai phải xử lý"))
-    for panel in (owners, points, course, _naming()):
-        built = built.with_panel(panel)
     return built
 
 
@@ -354,22 +319,6 @@ def _pace() -> timeseries.Panel:
         },
         about="Số kết quả đo, số lần kiểm tra lại sau khi mất gói, và số gói trả lời bị bỏ vì bộ đệm đầy.",
         span=8,
-    )
-
-
-def _naming() -> timeseries.Panel:
-    def p95(histogram: str) -> str:
-        return f"histogram_quantile(0.95, sum by (le) (rate({histogram}_bucket[5m])))"
-
-    return lines(
-        "Thời gian xác định nguyên nhân (p95)",
-        {
-            "từ lúc mất đến lúc nêu tên": p95("diemcau_incident_naming_seconds"),
-            "một lần suy luận": p95("diemcau_attribution_duration_seconds"),
-        },
-        about="Từ khi điểm đầu tiên mất kết nối đến khi nêu tên đơn vị phải xử lý (mục tiêu dưới 5 giây).",
-        unit="s",
-        span=6,
     )
 
 

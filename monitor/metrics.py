@@ -22,7 +22,18 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 
 from monitor.core.detection import CheckStatus
 from monitor.core.incidents import Incident
-from monitor.core.model import Certainty, Change, CheckState, Inventory, Point, PointState, Power, PowerState
+from monitor.core.model import (
+    Certainty,
+    Change,
+    CheckState,
+    Inventory,
+    Node,
+    Point,
+    PointState,
+    Power,
+    PowerState,
+    Tree,
+)
 from monitor.core.pipeline import Pipeline, PointStatus
 from monitor.core.quality import mos_of
 from probes.model import EngineCounters, Figure, Histogram
@@ -381,7 +392,7 @@ class Exposition:
         for tree, operator in dict.fromkeys(key[:2] for key in self._blamed):
             document.add(INCIDENT_POINTS, points[tree, operator], tree=tree, operator=operator)
         for one in ongoing[:INCIDENTS_TOLD]:
-            _add_incident(document, one)
+            _add_incident(document, one, self._pipeline.inventory)
         for change in Change:
             document.add(INCIDENT_CHANGES, incidents.changes[change], change=change)
         unclear = (len(one.points) for one in ongoing if one.certainty is Certainty.UNDETERMINED)
@@ -430,12 +441,23 @@ class Exposition:
         document.add(BUILD, 1, **self._build)
 
 
-def _add_incident(document: Document, one: Incident) -> None:
+def _add_incident(document: Document, one: Incident, inventory: Inventory) -> None:
     what = {"incident": one.id, "node": one.node, "tree": one.tree.value, "operator": one.operator}
-    document.add(INCIDENT_INFO, 1, **what, certainty=one.certainty)
+    document.add(INCIDENT_INFO, 1, **what, name=_name_of(one, inventory), certainty=one.certainty)
     document.add(INCIDENT_SIZE, len(one.points), incident=one.id)
     document.add(INCIDENT_SINCE, one.since, incident=one.id)
     document.add(INCIDENT_ODDS, one.owner_probability, incident=one.id)
+
+
+def _name_of(one: Incident, inventory: Inventory) -> str:
+    """Of the node or the site; its id where a reload has taken it out of the inventory."""
+    trees: dict[Tree, Mapping[str, Node | Point]] = {
+        Tree.NETWORK: inventory.network,
+        Tree.POWER: inventory.power,
+        Tree.SITE: inventory.points,
+    }
+    named = trees[one.tree].get(one.node)
+    return named.name if named is not None else one.node
 
 
 def _slices(items: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -422,6 +422,23 @@ async def test_incidents_are_counted_by_who_must_act_and_fall_to_zero() -> None:
     assert ("diemcau_incident_owner_probability", labels(incident="network:acc-1")) not in found
 
 
+@pytest.mark.parametrize(
+    ("tree", "node", "name"),
+    [
+        ("network", "acc-1", "Trạm 1"),
+        ("power", "tba-1", "TBA 1"),
+        ("site", "xa-1", "Xã Trung Lý"),
+        ("network", "acc-9", "acc-9"),
+    ],
+)
+async def test_what_failed_has_its_name_or_its_id_where_a_reload_took_it(tree: str, node: str, name: str) -> None:
+    pipeline = pipeline_of(province(point("xa-1", name="Xã Trung Lý")), "xa-1/ping")
+    blame(pipeline, f"{tree}:{node}", certainty=Certainty.PROBABLE)
+    what = {"incident": f"{tree}:{node}", "node": node, "name": name, "tree": tree, "operator": "VNPT"}
+    found = await samples(exposition_of(pipeline))
+    assert found["diemcau_incident_info", labels(**what, certainty="probable")] == 1
+
+
 async def test_what_happened_to_incidents_is_counted() -> None:
     pipeline = pipeline_of(province(point("xa-1")), "xa-1/ping")
     pipeline.incidents.changes[Change.OPENED] += 3

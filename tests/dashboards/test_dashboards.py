@@ -81,6 +81,20 @@ def test_a_panel_can_be_read(built: dict[str, Any]) -> None:
         assert len(set(refs)) == len(refs)
 
 
+def test_a_table_shows_what_its_queries_bring(built: dict[str, Any]) -> None:
+    """A column that no query has would not be shown, and a title that no column has would not be looked at."""
+    for panel in (panel for panel in built["panels"] if panel["type"] == "table"):
+        exprs = {target["refId"]: target["expr"] for target in panel["targets"]}
+        join, choice, order = (step["options"] for step in panel["transformations"])
+        labels = [set(re.findall(r"\w+", by)) for by in re.findall(r"by \(([^)]*)\)", " ".join(exprs.values()))]
+        assert all(join["byField"] in by for by in labels)
+        assert set(choice["include"]["names"]) <= set().union(*labels) | {f"Value #{ref}" for ref in exprs}
+        assert {each["matcher"]["options"] for each in panel["fieldConfig"]["overrides"]} <= {
+            *order["renameByName"].values()
+        }
+        assert all(target["format"] == "table" and target["instant"] for target in panel["targets"])
+
+
 def test_panels_fill_their_rows_and_do_not_overlap(built: dict[str, Any]) -> None:
     """The wall has no holes."""
     cells = [

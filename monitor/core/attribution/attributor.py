@@ -57,10 +57,9 @@ class Attributor:
         rates = (self.priors.faults_a_year[node.kind] for node in self.nodes)
         self._cost = nats(np.array([prior_cost(rate, self.priors) for rate in rates]))
         self._chance = 1 / (1 + np.exp(self._cost / MILLINATS))
-        self._wiring = Wiring(
-            np.array([self.places.get(node.powered_by or "", NONE) for node in self.nodes], np.int64),
-            nats(np.array([DARK_COST.get(node.kind, 0.0) for node in self.nodes])),
-        )
+        feeds = np.array([self.places.get(node.powered_by or "", NONE) for node in self.nodes], np.int64)
+        dark_cost = nats(np.array([DARK_COST.get(node.kind, 0.0) for node in self.nodes]))
+        self._wiring = Wiring(feeds, np.append(self.forest.parent, NONE)[feeds], dark_cost, dark_cost)
 
     def attribute(self, evidence: Evidence) -> Attribution:
         """The explanation of evidence by id. Names that are not in the inventory are passed over."""
@@ -117,18 +116,33 @@ class Attributor:
         return tuple(self.seats.ids[seat] for seat in self.seats.beneath(self.forest, place))
 
     def _timed(self, observed: Observed, cut_for: Floats) -> Wiring:
-        """The wiring of now: none for what fell before its power could have failed, dearer for what fell later."""
-        feeds, cost = self._wiring.feeds.copy(), self._wiring.dark_cost.copy()
-        since_s = np.append(cut_for, nan)[np.append(self._likelihood.feeder_of, NONE)[feeds]]
-        for place in np.flatnonzero(~np.isnan(since_s)):
-            fell = observed.down_for[self.seats.beneath(self.forest, int(place))]
-            known = fell[~np.isnan(fell)]
-            lasted_s = since_s[place] - np.median(known) if len(known) else 0.0
-            if lasted_s < -TOGETHER_S:
-                feeds[place] = NONE
-            elif lasted_s > TOGETHER_S:
-                cost[place] += round(DRAINED_COST[self.nodes[place].kind] * MILLINATS)
-        return Wiring(feeds, cost)
+        """The wiring of now: no relief for what fell before its power could have failed, less for what fell later."""
+        sign_s = np.fmax(observed.down_for, observed.battery_for)
+        dark, above = self._wiring.dark_cost.copy(), self._wiring.dark_cost_above.copy()
+        fallen = self._fallen(observed)
+        for place in map(int, np.flatnonzero(fallen & (self._wiring.feeds != NONE))):
+            feeds = int(self._wiring.feeds[place])
+            known = observed.down_for[self.seats.beneath(self.forest, place)]
+            fell_s = float(np.nanmedian(known))
+            signs = sign_s[self.seats.beneath(self.forest, feeds)]
+            failed_s = float(np.nanmax(signs)) if not np.isnan(signs).all() else nan
+            dark[place] += self._lateness(place, failed_s - fell_s)
+            above[place] += self._lateness(place, float(cut_for[self._likelihood.feeder_of[feeds]]) - fell_s)
+        return self._wiring._replace(dark_cost=dark, dark_cost_above=above)
+
+    def _fallen(self, observed: Observed) -> Bools:
+        """By node, whether it is known of a point beneath it when it fell."""
+        count = np.zeros(len(self.forest), np.int64)
+        known = np.flatnonzero(~np.isnan(observed.down_for) & (self.seats.net != NONE))
+        np.add.at(count, self.seats.net[known], 1)
+        fallen: Bools = self.forest.sums(count) > 0
+        return fallen
+
+    def _lateness(self, place: int, lasted_s: float) -> int:
+        """Millinats against a cascade of equipment that outlived its mains by so long; NaN is not known."""
+        if lasted_s < -TOGETHER_S:
+            return FORBIDDEN
+        return round(DRAINED_COST[self.nodes[place].kind] * MILLINATS) if lasted_s > TOGETHER_S else 0
 
     def _scene(self, observed: Observed, survives_power: Floats, against: Ints, weather: Weather) -> Scene:
         terms = self._likelihood.terms(observed, survives_power, self.priors.site_fault * weather.site)

@@ -1,8 +1,8 @@
 """Network equipment that fails for want of power: cheap to be out where its power is, dear elsewhere. Pure.
 
 What it costs depends on the labelling, and the coupling is not submodular: neither the power node alone nor the
-equipment alone pays, both together may. So: solve; make cheap what is dark by the solution, and solve again until
-nothing changes; then try each power node together with the equipment that hangs on it, as long as that is better.
+equipment alone pays, both together may. So: solve; make cheap what is dark by the solution, and solve again with the
+same power out, until nothing changes; then try each power node together with what it feeds, as long as that is better.
 """
 
 from typing import NamedTuple
@@ -20,21 +20,36 @@ FORCED = 1_000_000
 
 
 class Wiring(NamedTuple):
-    """Which power node feeds each network node, and what the node costs without it."""
+    """Which power node feeds each network node, and what the node costs without it.
+
+    That depends on when it fell: a transformer may have failed in that moment, and the feeder above it long before.
+    """
 
     feeds: Ints
     """NONE for none, and throughout the power tree."""
+    above: Ints
+    """What stands above that in the power tree; NONE for nothing."""
     dark_cost: Ints
+    """Where what feeds it failed by itself,"""
+    dark_cost_above: Ints
+    """and where something above that did."""
 
     def cost(self, cost: Ints, out: Bools) -> Ints:
         """The costs where these nodes are out."""
-        return np.where(state(out, self.feeds), np.minimum(cost, self.dark_cost), cost)
+        dark = np.where(state(out, self.above), self.dark_cost_above, self.dark_cost)
+        return np.where(state(out, self.feeds), np.minimum(cost, dark), cost)
+
+    def cheapest(self, cost: Ints) -> Ints:
+        """The costs where all power is out that could make something cheaper."""
+        dark = np.minimum(self.dark_cost, np.where(self.above != NONE, self.dark_cost_above, self.dark_cost))
+        return np.where(self.feeds != NONE, np.minimum(cost, dark), cost)
 
     def part(self, nodes: Ints) -> "Wiring":
         """Of these nodes alone, numbered in their order."""
         place = np.full(len(self.feeds) + 1, NONE)
         place[nodes] = np.arange(len(nodes))
-        return Wiring(place[self.feeds[nodes]], self.dark_cost[nodes])
+        feeds, above = place[self.feeds[nodes]], place[self.above[nodes]]
+        return Wiring(feeds, above, self.dark_cost[nodes], self.dark_cost_above[nodes])
 
 
 class Solution(NamedTuple):
@@ -47,17 +62,13 @@ class Solution(NamedTuple):
 
 def settle(problem: Problem, wiring: Wiring) -> Solution:
     """The labelling of least energy that cascades allow."""
-    best = _fixed(problem, wiring, solve(problem))
-    everywhere = np.ones(len(problem.forest), np.bool_)
-    eager = solve(msgspec.structs.replace(problem, cost=wiring.cost(problem.cost, everywhere)))
-    forced = np.zeros(len(problem.forest), np.int64)
+    best = _pressed(problem, wiring, _judged(problem, wiring, solve(problem)))
+    eager = solve(msgspec.structs.replace(problem, cost=wiring.cheapest(problem.cost)))
     for _ in range(len(problem.forest)):
-        found, cause = _joined(problem, wiring, best, eager)
+        found = _joined(problem, wiring, best, eager)
         if found is None:
             break
-        forced[cause] = FORCED
-        pressed = msgspec.structs.replace(problem, unary=problem.unary - forced, cost=found.cost)
-        best = min(found, _judged(problem, wiring, solve(pressed)), key=lambda one: one.energy)
+        best = _pressed(problem, wiring, found)
     return best
 
 
@@ -66,8 +77,7 @@ def may_be_out(problem: Problem, wiring: Wiring) -> Bools:
 
     What feeds equipment gains all that this could explain.
     """
-    everywhere = np.ones(len(problem.forest), np.bool_)
-    cheap = msgspec.structs.replace(problem, cost=wiring.cost(problem.cost, everywhere))
+    cheap = msgspec.structs.replace(problem, cost=wiring.cheapest(problem.cost))
     gain = np.maximum(0, -least_change(cheap))
     fed = np.flatnonzero((wiring.feeds != NONE) & (gain > 0))
     unary = problem.unary.copy()
@@ -75,12 +85,16 @@ def may_be_out(problem: Problem, wiring: Wiring) -> Bools:
     return live(msgspec.structs.replace(cheap, unary=unary))
 
 
-def _fixed(problem: Problem, wiring: Wiring, out: Bools) -> Solution:
-    best = _judged(problem, wiring, out)
+def _pressed(problem: Problem, wiring: Wiring, best: Solution) -> Solution:
+    """The best labelling with the same power nodes out, what they feed being cheap; again, until nothing changes."""
+    forest = problem.forest
     for _ in range(ROUNDS):
         if (best.cost == problem.cost).all():
             break
-        found = _judged(problem, wiring, solve(msgspec.structs.replace(problem, cost=best.cost)))
+        tops = forest.topmost(best.out)
+        unary = problem.unary.copy()
+        unary[tops[forest.power[tops]]] -= FORCED
+        found = _judged(problem, wiring, solve(msgspec.structs.replace(problem, unary=unary, cost=best.cost)))
         if found.energy >= best.energy:
             break
         best = found
@@ -93,7 +107,7 @@ def _judged(problem: Problem, wiring: Wiring, out: Bools) -> Solution:
     return Solution(out, energy(msgspec.structs.replace(problem, cost=cost), out), cost)
 
 
-def _joined(problem: Problem, wiring: Wiring, best: Solution, eager: Bools) -> tuple[Solution | None, int]:
+def _joined(problem: Problem, wiring: Wiring, best: Solution, eager: Bools) -> Solution | None:
     """The best of the labellings with one more power node out and what it feeds; None where none is better.
 
     ``eager`` is the labelling in which all equipment is cheap: what is not out there hangs on no cascade.
@@ -102,7 +116,7 @@ def _joined(problem: Problem, wiring: Wiring, best: Solution, eager: Bools) -> t
     tops = forest.topmost(eager | best.out)
     fed = tops[(wiring.feeds[tops] != NONE) & ~state(best.out, wiring.feeds[tops])]
     found: Solution | None = None
-    least, cause = best.energy, NONE
+    least = best.energy
     for place in sorted({above for feeder in np.unique(wiring.feeds[fed]) for above in forest.above(int(feeder))}):
         out = best.out.copy()
         out[place : forest.last[place] + 1] = True
@@ -110,5 +124,5 @@ def _joined(problem: Problem, wiring: Wiring, best: Solution, eager: Bools) -> t
             out[node : forest.last[node] + 1] = True
         trial = _judged(problem, wiring, out)
         if trial.energy < least:
-            found, least, cause = trial, trial.energy, place
-    return found, cause
+            found, least = trial, trial.energy
+    return found

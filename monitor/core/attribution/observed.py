@@ -33,8 +33,8 @@ NODE_NATS = {UP: -6.0, DOWN: 4.0}
 whatever stands above it."""
 SITE_CAP = 5.5
 """What the words of one site add up to at most: its UPS and its laptop hang on one socket."""
-STALE = 0.25
-"""What is left of a word "on mains" once the point has fallen: it was said before."""
+STALE = 0.05
+"""What is left of a word "on mains" once the point has fallen: it was said before, and so were its neighbours'."""
 
 
 class Hung(msgspec.Struct, frozen=True):
