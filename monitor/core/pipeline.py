@@ -137,6 +137,8 @@ class Pipeline:
         """When the evidence of the attribution last changed,"""
         self._asked_at = -inf
         """and of when it was last asked for,"""
+        self._unanswered = False
+        """Whether the last question has had no answer: it will be asked again."""
         self._reviewed_at = -inf
         """and when incidents were last looked at."""
         self._install(inventory, ceremony, policies, now, priors)
@@ -220,16 +222,17 @@ class Pipeline:
     def question(self, now: float) -> Question | None:
         """What is to be attributed now; None when it is not time, nothing is down, or we do not see."""
         since_s = now - self._asked_at
-        restless = self._changed_at > self._asked_at - RESTLESS_S
+        restless = self._unanswered or self._changed_at > self._asked_at - RESTLESS_S
         wait_s = ATTRIBUTE_EVERY_S if restless else ATTRIBUTE_AGAIN_S if self.incidents.waiting else inf
         if self.blind or 0 <= since_s < wait_s:
             return None
-        self._asked_at = now
+        self._asked_at, self._unanswered = now, True
         return Question(self._dossier.attributor, self._dossier.at(now, self._points), now)
 
     def attributed(self, question: Question, answer: Attribution, took_s: float, now: float) -> list[Happening]:
         """A question has been answered; what happened because of it. One about another inventory is passed over."""
         self.incidents.timed(took_s)
+        self._unanswered = False
         if self.blind or question.attributor is not self._dossier.attributor:
             return []
         return self._told(list(self.incidents.fold(answer, self._province, now)))

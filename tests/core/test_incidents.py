@@ -421,6 +421,14 @@ def changes_of(incidents: Incidents) -> Iterator[Change]:
         yield from (entry.change for entry in incident.timeline)
 
 
+def test_a_question_that_had_no_answer_is_asked_again(day: Day) -> None:
+    day.run(30)
+    assert day.pipeline.question(day.now + 60) is None
+    day.pipeline.hear_power("p3", Reading(UPS, True, day.now + 61, 900.0))
+    asked = [day.pipeline.question(day.now + at) is not None for at in (61, 61.5, 62.5, 120, 120.5, 180)]
+    assert asked == [True, False, True, True, False, True]
+
+
 def test_an_answer_about_another_inventory_is_passed_over(day: Day) -> None:
     day.silent = day.below("olt00")
     question = None
