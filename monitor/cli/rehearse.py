@@ -45,7 +45,7 @@ def address_given(_ctx: click.Context, _param: click.Parameter, value: str) -> t
     default=SCENARIO,
     show_default=True,
     metavar="NAME|FILE",
-    help="What goes wrong: calm, cuts, district-cut, morning, uplink, or a file of your own.",
+    help="What goes wrong: calm, cuts, district-cut, morning, uplink, who, or a file of your own.",
 )
 @click.option(
     "--config",
@@ -119,8 +119,8 @@ def command(
     leaves nothing behind. Every village that takes part has its own page open. Prometheus and Alertmanager take part
     when they are on the PATH, and so do real servers at the points: kamailio for the codecs' SIP, upsd for UPSes (as
     root), nginx with its RTMP module and ffmpeg for the broadcast. Ends with a table: for each fault the time to
-    detection and to the alert, what was missed, and every false alarm. Exit code 0 when all that had to be noticed was,
-    and nothing else.
+    detection and to the alert, what was missed, which company was named and told how soon, every false alarm, and
+    everybody who was told of what is not theirs. Exit code 0 when all that had to be noticed was, and nothing else.
 
     \b
     Examples:

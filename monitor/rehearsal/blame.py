@@ -1,25 +1,40 @@
 """Judges who was named and who was told: the right company, soon enough, and nobody else. Pure.
 
-The truth is the scenario's: a fault lies at a node, and whoever owns that node must act. What was named comes from the
-service's log, what was told from webhooks behind the routes of the shipped Alertmanager configuration, one a receiver.
+The truth is the scenario's: a fault lies at a node, and whoever owns that node must act; equipment that dies for want
+of power belongs to the fault of the power. What was named comes from the service's log, what was told from webhooks
+behind the routes of the shipped Alertmanager configuration, one a receiver. A name is right when its node lies above or
+below the one that failed, in the same tree: another node of the same company is another fault, and was none.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from math import inf
+from typing import NamedTuple
 
 import msgspec
 
-from monitor.core.model import Certainty, Change, IncidentChanged, Inventory, Node, Tree
-from monitor.rehearsal.faults import Fault
-from monitor.rehearsal.score import GRACE_S, OWED_S, Evidence, Spread
+from monitor.core.attribution import SITE
+from monitor.core.model import Certainty, Change, IncidentChanged, Inventory, Tree
+from monitor.rehearsal.faults import Fault, below
+from monitor.rehearsal.score import GRACE_S, OWED_S, Evidence, Hit, Spread
 
 NAMED_WITHIN_S = 5.0
 """After the second of its points fell, the company that must act is to be named."""
 ENDS_WITHIN_S = 60.0
-"""What was told of a fault may go on for so long after it is mended: its points come up one after the other."""
-RECEIVERS = {Tree.NETWORK: "vnpt", Tree.POWER: "dien-luc"}
-"""Of the shipped routes: who hears of which tree."""
+"""A fault may be spoken of for so long after it is mended: its points come up one after the other."""
+OPENINGS = frozenset({Change.OPENED, Change.REOPENED})
 ENDS = frozenset({Change.RESOLVED, Change.MERGED, Change.RETRACTED})
+BOARD = "board"
+
+
+class Desk(NamedTuple):
+    """A company's receiver in the shipped routes."""
+
+    tree: Tree
+    label: str
+    """Of an alert: which company it is for."""
+
+
+DESKS = {"vnpt": Desk(Tree.NETWORK, "operator"), "dien-luc": Desk(Tree.POWER, "power_operator")}
 
 
 class Delivered(msgspec.Struct, frozen=True):
@@ -28,8 +43,8 @@ class Delivered(msgspec.Struct, frozen=True):
     at: float
     receiver: str
     incident: str
-    operators: tuple[str, ...]
-    """Owners that its labels name: of the line, of the mains."""
+    operator: str
+    """The company that is to act on it, of those that this receiver speaks for; empty where it speaks for none."""
     firing: bool
 
 
@@ -43,11 +58,28 @@ class Blamed(msgspec.Struct, frozen=True):
     owed: bool
     """Whether enough of them fell, for long enough, in sight."""
     named: str
-    """The incident that named the right company first; empty for none."""
+    """The incident that named the right owner first; empty for none."""
     named_seconds: float | None
-    """From the second point's fall to the board."""
+    """From the second point's fall, or the only one's, to the board."""
+    exact_seconds: float | None
+    """The same to the first incident at the very node."""
     told_seconds: float | None
-    """From the second point's fall to the company's own receiver."""
+    """The same to the company's own receiver."""
+
+
+class Misplaced(msgspec.Struct, frozen=True):
+    """Somebody was blamed for what is not theirs."""
+
+    by: str
+    """``board``, or the receiver that was told."""
+    incident: str
+    operator: str
+    after_seconds: float
+    """From the beginning of the rehearsal."""
+    lasted_seconds: float | None
+    """Until it was taken back; None when it never was."""
+    ended: str = ""
+    """On the board: the change that ended it."""
 
 
 class BlameScore(msgspec.Struct, frozen=True):
@@ -56,12 +88,37 @@ class BlameScore(msgspec.Struct, frozen=True):
     rows: tuple[Blamed, ...]
     named_seconds: Spread | None
     incidents: int
+    """Opened, again or for the first time."""
     retractions: int
-    wrongly_told: tuple[str, ...]
-    """Companies that were told of what is not theirs: receiver, incident, seconds until it was taken back."""
+    wrongly_named: tuple[Misplaced, ...]
+    """On the board, which may change its mind: where nothing had failed, or another."""
+    wrongly_told: tuple[Misplaced, ...]
+    """Companies that got an alert while nothing of their own had failed there."""
+    while_blind: tuple[str, ...]
+    """Incidents that were opened while our own uplink was lost."""
     merged_points: tuple[str, ...]
     """Points that are not expected, and of which somebody was told."""
     passed: bool
+
+
+class _Truth(NamedTuple):
+    """A fault and all that may be said of it."""
+
+    fault: Fault
+    tree: Tree
+    operator: str
+    places: frozenset[str]
+    """Nodes on its line; the points themselves where it lies at the sites."""
+    spans: tuple[Hit, ...]
+    """Watched points that fell,"""
+    marks: tuple[Hit, ...]
+    """and those, with the ones that lost their mains or their codec."""
+
+    def is_named_by(self, each: IncidentChanged) -> bool:
+        return each.tree is self.tree and each.operator == self.operator and each.node in self.places
+
+    def goes_on(self, at: float, grace_s: float = ENDS_WITHIN_S) -> bool:
+        return any(mark.cut_at <= at <= mark.mended_at + grace_s for mark in self.marks)
 
 
 def judge(
@@ -75,113 +132,156 @@ def judge(
 ) -> BlameScore:
     """``named``: the service's log; ``alerted``: whether alerts could be received."""
     happened, told = list(named), list(delivered)
-    nodes: Mapping[str, Node] = {**inventory.network, **inventory.power}
-    rows = tuple(
-        _row(evidence, fault, nodes[fault.node], happened, told, probed)
-        for fault in evidence.faults
-        if fault.node in nodes
-    )
-    wrong = tuple(_wrongly(told, evidence, nodes))
-    merged = tuple(
-        sorted(point.id for point in inventory.points.values() if not point.expected and point.id in _told_of(evidence))
-    )
-    late = [
-        row for row in rows if row.owed and not _in_time(row, alerted=alerted, tree=_tree(row, evidence, inventory))
-    ]
-    opened = {Change.OPENED, Change.REOPENED}
+    truths = [_truth(evidence, fault, inventory, probed) for fault in evidence.faults if fault.kind != "uplink"]
+    rows = [_row(truth, evidence, happened, told) for truth in truths]
+    late = [row for row, truth in zip(rows, truths, strict=True) if not _in_time(row, truth, alerted=alerted)]
+    wrong = tuple(_wrongly_told(told, truths, evidence.began_at))
+    blind = tuple(_while_blind(happened, truths, evidence))
+    merged = tuple(sorted(_not_expected(evidence, happened, inventory)))
     return BlameScore(
-        rows,
-        Spread.of(row.named_seconds for row in rows if row.named_seconds is not None),
-        sum(each.change in opened for each in happened),
+        tuple(rows),
+        Spread.of(row.named_seconds for row in rows if row.owed and row.named_seconds is not None),
+        sum(each.change in OPENINGS for each in happened),
         sum(each.change is Change.RETRACTED for each in happened),
+        tuple(_wrongly_named(happened, truths, evidence.began_at)),
         wrong,
+        blind,
         merged,
-        passed=not (late or wrong or merged),
+        passed=not (late or wrong or blind or merged),
     )
 
 
-def _told_of(evidence: Evidence) -> set[str]:
-    return {told.point for told in evidence.told}
+# What was true
 
 
-def _tree(row: Blamed, evidence: Evidence, inventory: Inventory) -> Tree:
-    node = next(fault.node for fault in evidence.faults if fault.name == row.fault)
-    return Tree.NETWORK if node in inventory.network else Tree.POWER
+def _truth(evidence: Evidence, fault: Fault, inventory: Inventory, probed: frozenset[str]) -> _Truth:
+    hits = tuple(
+        sorted((hit for hit in evidence.hits if _is_of(hit, fault) and hit.point in probed), key=lambda hit: hit.cut_at)
+    )
+    marks = (*hits, *(hit for hit in (*evidence.dark, *evidence.mute) if _is_of(hit, fault)))
+    if fault.node not in inventory.network and fault.node not in inventory.power:
+        return _Truth(fault, Tree.SITE, SITE, frozenset(mark.point for mark in marks), hits, marks)
+    tree = Tree.NETWORK if fault.node in inventory.network else Tree.POWER
+    nodes = inventory.network if tree is Tree.NETWORK else inventory.power
+    places = below(nodes, [fault.node]) | {node.id for node in inventory.ancestors(fault.node)}
+    return _Truth(fault, tree, nodes[fault.node].operator, frozenset(places), hits, marks)
 
 
-def _in_time(row: Blamed, *, alerted: bool, tree: Tree) -> bool:
-    named = row.named_seconds is not None and row.named_seconds <= NAMED_WITHIN_S
-    ours = alerted and (tree is Tree.POWER or row.operator.startswith("VNPT"))  # another carrier has no receiver
-    return named and (not ours or (row.told_seconds is not None and row.told_seconds <= NAMED_WITHIN_S))
+def _is_of(hit: Hit, fault: Fault) -> bool:
+    return hit.fault == fault.number
+
+
+# In time
 
 
 def _row(
-    evidence: Evidence,
-    fault: Fault,
-    node: Node,
-    named: list[IncidentChanged],
-    delivered: list[Delivered],
-    probed: frozenset[str],
+    truth: _Truth, evidence: Evidence, happened: Iterable[IncidentChanged], delivered: Iterable[Delivered]
 ) -> Blamed:
-    hits = sorted(
-        (hit for hit in evidence.hits if hit.fault == fault.number and hit.point in probed), key=lambda hit: hit.cut_at
+    hits = truth.spans
+    if not hits:
+        return Blamed(truth.fault.name, truth.operator, 0, False, "", None, None, None)
+    second = hits[min(1, len(hits) - 1)]
+    ends_at = max(hit.mended_at for hit in hits) + GRACE_S
+    right = [each for each in happened if hits[0].cut_at <= each.at <= ends_at and _accuses(each, truth)]
+    exact = (each.at for each in right if each.node == truth.fault.node)
+    told = (
+        each.at
+        for each in delivered
+        if each.firing and hits[0].cut_at <= each.at <= ends_at and _is_theirs(each, truth)
     )
-    if len(hits) < 2:
-        return Blamed(fault.name, node.operator, len(hits), False, "", None, None)
-    second, ends_at = hits[1].cut_at, max(hit.mended_at for hit in hits) + GRACE_S
-    right = next(
-        (
-            each
-            for each in named
-            if hits[0].cut_at <= each.at <= ends_at
-            and each.operator == node.operator
-            and each.certainty is not Certainty.UNDETERMINED
-            and each.change not in ENDS
-        ),
-        None,
-    )
-    told = min(
-        (
-            each.at
-            for each in delivered
-            if each.firing
-            and hits[0].cut_at <= each.at <= ends_at
-            and node.operator in each.operators
-            and each.receiver in RECEIVERS.values()
-        ),
-        default=None,
-    )
-    lasted_s = min(hits[1].mended_at, evidence.ended_at or inf) - second
+    lasted_s = min(second.mended_at, evidence.ended_at or inf) - second.cut_at
     return Blamed(
-        fault.name,
-        node.operator,
-        len(hits),
-        lasted_s >= OWED_S,
-        right.incident if right is not None else "",
-        max(0.0, right.at - second) if right is not None else None,
-        max(0.0, told - second) if told is not None else None,
+        truth.fault.name,
+        truth.operator,
+        len({hit.point for hit in hits}),
+        truth.tree is not Tree.SITE and len(hits) > 1 and lasted_s >= OWED_S,
+        right[0].incident if right else "",
+        _seconds(second.cut_at, right[0].at if right else None),
+        _seconds(second.cut_at, min(exact, default=None)),
+        _seconds(second.cut_at, min(told, default=None)),
     )
 
 
-def _wrongly(delivered: list[Delivered], evidence: Evidence, nodes: Mapping[str, Node]) -> Iterator[str]:
-    """Alerts that a company got while nothing of its own had failed."""
+def _accuses(each: IncidentChanged, truth: _Truth) -> bool:
+    return truth.is_named_by(each) and each.certainty is not Certainty.UNDETERMINED and each.change not in ENDS
+
+
+def _seconds(begun: float, at: float | None) -> float | None:
+    return None if at is None else max(0.0, at - begun)
+
+
+def _in_time(row: Blamed, truth: _Truth, *, alerted: bool) -> bool:
+    if not row.owed:
+        return True
+    has_desk = alerted and (truth.tree is Tree.POWER or truth.operator.startswith("VNPT"))  # other carriers have none
+    return all(
+        seconds is not None and seconds <= NAMED_WITHIN_S
+        for seconds in (row.named_seconds, *([row.told_seconds] if has_desk else []))
+    )
+
+
+# Wrong
+
+
+def _is_theirs(each: Delivered, truth: _Truth) -> bool:
+    """Whether an alert tells the company that must act of this fault, be it together with others."""
+    desk = DESKS.get(each.receiver)
+    if desk is None or desk.tree is not truth.tree or each.operator != truth.operator:
+        return False
+    tree, _, node = each.incident.partition(":")
+    return tree != truth.tree or node in truth.places
+
+
+def _wrongly_told(delivered: list[Delivered], truths: list[_Truth], began_at: float) -> Iterator[Misplaced]:
+    """Each time that an alert about nothing of theirs began to fire at a company."""
+    for each in _begun(delivered):
+        if not any(_is_theirs(each, truth) and truth.goes_on(each.at) for truth in truths):
+            over = (one.at for one in delivered if _same(one, each) and one.at > each.at and not one.firing)
+            lasted_s = _seconds(each.at, min(over, default=None))
+            yield Misplaced(each.receiver, each.incident, each.operator, each.at - began_at, lasted_s)
+
+
+def _begun(delivered: Iterable[Delivered]) -> Iterator[Delivered]:
+    """Of what companies got, the first notification of each alert; what repeats it is left out."""
+    firing: set[tuple[str, str]] = set()
     for each in delivered:
-        if not each.firing or each.receiver not in RECEIVERS.values():
-            continue
-        theirs = {
-            nodes[fault.node].operator
-            for fault in evidence.faults
-            if fault.node in nodes and _goes_on(evidence, fault, each.at)
-        }
-        if not theirs & set(each.operators):
-            over = min(
-                (one.at for one in delivered if one.incident == each.incident and one.at > each.at and not one.firing),
-                default=inf,
-            )
-            after_s, lasted_s = each.at - evidence.began_at, over - each.at
-            yield f"{each.receiver}: {each.incident} after {after_s:.1f} s, for {lasted_s:.1f} s"
+        key = each.receiver, each.incident
+        if each.firing and key not in firing and each.receiver in DESKS:
+            yield each
+        (firing.add if each.firing else firing.discard)(key)
 
 
-def _goes_on(evidence: Evidence, fault: Fault, at: float) -> bool:
-    spans = [hit for hit in (*evidence.hits, *evidence.dark) if hit.fault == fault.number]
-    return any(hit.cut_at <= at <= hit.mended_at + ENDS_WITHIN_S for hit in spans)
+def _same(one: Delivered, other: Delivered) -> bool:
+    return (one.receiver, one.incident) == (other.receiver, other.incident)
+
+
+def _wrongly_named(happened: Iterable[IncidentChanged], truths: list[_Truth], began_at: float) -> Iterator[Misplaced]:
+    """Each time that the board blamed somebody for what had not failed, until it blamed them no longer."""
+    standing: dict[str, IncidentChanged] = {}
+    for each in happened:
+        over = each.change in ENDS or each.certainty is Certainty.UNDETERMINED
+        if over and each.incident in standing:
+            yield _misplaced(standing.pop(each.incident), each, began_at)
+        elif not over and not any(truth.is_named_by(each) and truth.goes_on(each.at) for truth in truths):
+            standing.setdefault(each.incident, each)
+    yield from (_misplaced(each, None, began_at) for each in standing.values())
+
+
+def _misplaced(each: IncidentChanged, over: IncidentChanged | None, began_at: float) -> Misplaced:
+    lasted_s, ended = (over.at - each.at, over.change.value) if over is not None else (None, "")
+    return Misplaced(BOARD, each.incident, each.operator, each.at - began_at, lasted_s, ended)
+
+
+def _while_blind(happened: Iterable[IncidentChanged], truths: list[_Truth], evidence: Evidence) -> Iterator[str]:
+    """What was opened while we did not see, and is none of the faults that went on meanwhile."""
+    lost = [(instants[0], (*instants, inf)[1]) for instants in evidence.uplink.values() if instants]
+    for each in happened:
+        unseen = each.change in OPENINGS and any(begin <= each.at <= end for begin, end in lost)
+        if unseen and not any(truth.is_named_by(each) and truth.goes_on(each.at, GRACE_S) for truth in truths):
+            yield each.incident
+
+
+def _not_expected(evidence: Evidence, happened: Iterable[IncidentChanged], inventory: Inventory) -> set[str]:
+    spoken_of = {told.point for told in evidence.told if told.firing}
+    spoken_of |= {each.node for each in happened if each.tree is Tree.SITE}
+    return {point.id for point in inventory.points.values() if not point.expected} & spoken_of

@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import web
 
 from monitor.core.model import Cause, IncidentChanged, PointState
-from monitor.rehearsal.blame import Delivered
+from monitor.rehearsal.blame import DESKS, Delivered
 from monitor.rehearsal.faults import Span, Step
 from monitor.rehearsal.score import Evidence, Hit, Seen, Sight, Told
 
@@ -178,9 +178,9 @@ class Webhook:
         """What a company, the site's desk or the technical team would have got."""
         labels = alert.labels
         if labels.get("alertname") == INCIDENT:
-            owners = tuple(filter(None, (labels.get("operator"), labels.get("power_operator"))))
+            owner = labels.get(DESKS[receiver].label, "") if receiver in DESKS else ""
             firing = alert.status == "firing"
-            self.delivered.append(Delivered(at, receiver, labels.get("incident", ""), owners, firing))
+            self.delivered.append(Delivered(at, receiver, labels.get("incident", ""), owner, firing))
 
     def _take(self, alert: ReceivedAlert, at: float) -> None:
         name, firing = alert.labels.get("alertname"), alert.status == "firing"

@@ -201,13 +201,14 @@ def score(
     rows = tuple(_row(evidence, fault, noticed, probed, shares[fault.number]) for fault in evidence.faults)
     lasting = [hit for hit in evidence.hits if evidence.faults[hit.fault].lasting and hit.point in probed]
     complete = all(row.points_missed == 0 and (not alerted or row.alerts_missed == 0) for row in rows)
+    power = _power(evidence, noticed, probed, tells_s or {})
     return Score(
         rows,
         wrong,
         Spread.of(_known(noticed.detection_s(hit) for hit in lasting)),
         Spread.of(_known(noticed.alert_s(hit) for hit in lasting)),
-        _power(evidence, noticed, probed, tells_s or {}),
-        passed=complete and not wrong,
+        power,
+        passed=complete and not wrong and not power.wrong,
     )
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TextIO
 
 from monitor.core.model import PointState
-from monitor.rehearsal.blame import Blamed, BlameScore
+from monitor.rehearsal.blame import Blamed, BlameScore, Misplaced
 from monitor.rehearsal.score import PowerScore, Row, Score, Spread
 from monitor.rehearsal.stage import Outcome, Scene
 
@@ -135,12 +135,15 @@ def _aligned(row: Sequence[str], widths: Sequence[int]) -> list[str]:
 
 def _blame(blame: BlameScore) -> Iterator[str]:
     """Who was named and told."""
-    for row in blame.rows:
-        if row.points:
-            yield f"{row.fault}: {row.operator} {_named(row)}"
-    wrong = len(blame.wrongly_told)
-    yield f"{blame.incidents} incidents, {blame.retractions} retracted; companies told of what is not theirs: {wrong}"
-    yield from (f"  {each}" for each in blame.wrongly_told[:FALSE_ALARMS_SHOWN])
+    yield from (f"{row.fault}: {row.operator} {_named(row)}" for row in blame.rows if row.points)
+    yield (
+        f"{blame.incidents} incidents, {blame.retractions} retracted; wrongly blamed on the board: "
+        f"{len(blame.wrongly_named)}, companies told of what is not theirs: {len(blame.wrongly_told)}"
+    )
+    wrong = (*blame.wrongly_told, *blame.wrongly_named)
+    yield from (f"  {_misplaced(each)}" for each in wrong[:FALSE_ALARMS_SHOWN])
+    if blame.while_blind:
+        yield f"Opened while our own uplink was lost: {', '.join(blame.while_blind[:FALSE_ALARMS_SHOWN])}"
     if blame.merged_points:
         yield f"Told of points that are not expected: {', '.join(blame.merged_points[:FALSE_ALARMS_SHOWN])}"
 
@@ -148,8 +151,15 @@ def _blame(blame: BlameScore) -> Iterator[str]:
 def _named(row: Blamed) -> str:
     if row.named_seconds is None:
         return "was not named" if row.owed else "was not named, and need not be"
+    fell = f"the second of {row.points} points" if row.points > 1 else "its point"
     told = f", told after {row.told_seconds:.1f} s" if row.told_seconds is not None else ""
-    return f"named {row.named_seconds:.1f} s after the second of {row.points} points fell ({row.named}){told}"
+    return f"named {row.named_seconds:.1f} s after {fell} fell ({row.named}){told}"
+
+
+def _misplaced(each: Misplaced) -> str:
+    lasted = "to the end" if each.lasted_seconds is None else f"for {each.lasted_seconds:.1f} s"
+    ended = f", then {each.ended}" if each.ended else ""
+    return f"{each.by}: {each.incident} ({each.operator}) after {each.after_seconds:.1f} s, {lasted}{ended}"
 
 
 def _remarks(outcome: Outcome) -> Iterator[str]:

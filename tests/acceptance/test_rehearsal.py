@@ -85,6 +85,16 @@ def test_faults_are_noticed_and_nothing_else(
     assert score["detection_seconds"]["p95"] < 8
     assert score["power"]["points_owed"] > 0, table
     assert (score["power"]["points_missed"], score["power"]["wrong"]) == (0, []), table
+    blame = outcome["blame"]
+    fibre, mains = blame["rows"]
+    assert (fibre["named"], fibre["operator"]) == ("network:agg-386", "VNPT Thanh Hóa"), table
+    assert mains["operator"] == "Điện lực Mường Lát", table
+    assert fibre["owed"], table
+    for row in (fibre, mains):
+        assert row["named_seconds"] is not None, table
+        assert row["told_seconds"] >= row["named_seconds"], table
+    for wrong in ("wrongly_told", "while_blind", "merged_points"):
+        assert blame[wrong] == [], table
     assert outcome["pages"]["open"] == outcome["pages"]["pages"] > 0, table
     assert outcome["alerts_by"] == "prometheus-alertmanager"
     assert outcome["forwarder"]["packets"] > 10_000

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from monitor.core.attribution import SITE
 from monitor.core.model import (
     Certainty,
     Change,
@@ -16,7 +17,7 @@ from monitor.core.model import (
     Tier,
     Tree,
 )
-from monitor.rehearsal.blame import BlameScore, Delivered, judge
+from monitor.rehearsal.blame import BlameScore, Delivered, Misplaced, judge
 from monitor.rehearsal.faults import Fault
 from monitor.rehearsal.geography import read_data
 from monitor.rehearsal.score import Evidence, Hit, Told
@@ -27,7 +28,11 @@ INVENTORY = Inventory(
         point: Point(id=point, name=point, tier=Tier.COMMUNE, mode=mode)
         for point, mode in {"a": Mode.WATCH, "b": Mode.WATCH, "c": Mode.WATCH, "merged": Mode.MERGED}.items()
     },
-    {"agg": Node("agg", None, "agg", NodeKind.AGGREGATION, VNPT)},
+    {
+        "agg": Node("agg", None, "agg", NodeKind.AGGREGATION, VNPT),
+        "olt": Node("olt", "agg", "olt", NodeKind.ACCESS, VNPT, powered_by="feeder"),
+        "other": Node("other", None, "other", NodeKind.AGGREGATION, VNPT),
+    },
     {"feeder": Node("feeder", None, "feeder", NodeKind.FEEDER, GRID)},
     {},
 )
@@ -41,16 +46,24 @@ def evidence(kind: str = "cut", node: str = "agg") -> Evidence:
     return found
 
 
+TREES = {VNPT: (Tree.NETWORK, "agg"), GRID: (Tree.POWER, "feeder"), SITE: (Tree.SITE, "a")}
+
+
 def named(
-    at: float, operator: str, change: Change = Change.OPENED, certainty: Certainty = Certainty.CERTAIN
+    at: float,
+    operator: str,
+    change: Change = Change.OPENED,
+    certainty: Certainty = Certainty.CERTAIN,
+    node: str = "",
 ) -> IncidentChanged:
-    tree = Tree.NETWORK if operator == VNPT else Tree.POWER
-    node = "agg" if operator == VNPT else "feeder"
+    tree, usual = TREES[operator]
+    node = node or usual
     return IncidentChanged(f"{tree}:{node}", change, at, 100.0, tree, node, operator, certainty, 0.99, 3)
 
 
 def told(at: float, receiver: str, operator: str, *, firing: bool = True) -> Delivered:
-    return Delivered(at, receiver, "network:agg" if operator == VNPT else "power:feeder", (operator,), firing)
+    tree, node = TREES[operator]
+    return Delivered(at, receiver, f"{tree}:{node}", operator, firing)
 
 
 def judged(named_: list[IncidentChanged], told_: list[Delivered], of: Evidence | None = None) -> BlameScore:
@@ -86,7 +99,7 @@ def test_a_company_without_a_fault_of_its_own_was_told_wrongly() -> None:
     right = [named(103.5, VNPT)]
     deliveries = [told(104.0, "vnpt", VNPT), told(105.0, "dien-luc", GRID), told(109.0, "dien-luc", GRID, firing=False)]
     found = judged(right, deliveries)
-    assert found.wrongly_told == ("dien-luc: power:feeder after 10.0 s, for 4.0 s",)
+    assert found.wrongly_told == (Misplaced("dien-luc", "power:feeder", GRID, 10.0, 4.0),)
     assert not found.passed
 
 
@@ -109,6 +122,73 @@ def test_an_alarm_about_a_merged_point_fails() -> None:
     wrong = evidence()
     wrong.told.append(Told(101.0, "merged", firing=True))
     found = judged([named(103.5, VNPT)], [told(104.0, "vnpt", VNPT)], wrong)
+    assert (found.merged_points, found.passed) == (("merged",), False)
+
+
+def test_another_node_of_the_right_company_is_the_wrong_one() -> None:
+    """Its equipment without power is the electricity's fault, and another district's switch nobody's."""
+    dark = evidence("power_cut", "feeder")
+    olt = Delivered(103.0, "vnpt", "network:olt", VNPT, True)
+    found = judged([named(102.0, GRID), named(103.0, VNPT, node="olt")], [told(102.5, "dien-luc", GRID), olt], dark)
+    assert [each.incident for each in (*found.wrongly_told, *found.wrongly_named)] == ["network:olt"] * 2
+    other = Delivered(103.5, "vnpt", "network:other", VNPT, True)
+    assert not judged([named(103.5, VNPT, node="other")], [other]).passed
+    assert judged([named(103.5, VNPT, node="olt")], [told(103.5, "vnpt", VNPT)]).passed
+
+
+def test_the_very_node_may_come_later_than_the_company() -> None:
+    (row,) = judged([named(102.0, VNPT, node="olt"), named(104.0, VNPT)], [told(102.1, "vnpt", VNPT)]).rows
+    assert (row.named, row.named_seconds, row.exact_seconds) == ("network:olt", 1.0, 3.0)
+
+
+def test_an_alert_to_both_is_wrong_for_the_one_that_has_no_fault() -> None:
+    """It is not clear who must act, so both hear of it: under the id of one of them."""
+    right = [named(103.5, VNPT)]
+    both = [Delivered(103.0, to, "power:feeder", of, True) for to, of in (("vnpt", VNPT), ("dien-luc", GRID))]
+    found = judged(right, both)
+    assert [each.by for each in found.wrongly_told] == ["dien-luc"]
+    assert found.rows[0].told_seconds == 2.0
+
+
+def test_a_notification_that_is_repeated_counts_once() -> None:
+    deliveries = [told(104.0, "vnpt", VNPT), *(told(at, "dien-luc", GRID) for at in (105.0, 106.0, 107.0))]
+    assert len(judged([named(103.5, VNPT)], deliveries).wrongly_told) == 1
+
+
+def test_what_the_board_takes_back_is_noted_and_forgiven() -> None:
+    changes = [
+        named(102.0, SITE),
+        named(103.5, VNPT),
+        named(104.0, GRID),
+        named(105.0, SITE, Change.MERGED),
+        named(108.0, GRID, Change.GREW),
+        named(109.0, GRID, certainty=Certainty.UNDETERMINED, change=Change.REASSESSED),
+    ]
+    found = judged(changes, [told(104.0, "vnpt", VNPT)])
+    assert found.passed
+    assert found.wrongly_named == (
+        Misplaced("board", "site:a", SITE, 7.0, 3.0, "merged"),
+        Misplaced("board", "power:feeder", GRID, 9.0, 5.0, "reassessed"),
+    )
+
+
+def test_a_site_that_falls_alone_is_named_but_not_owed() -> None:
+    alone = evidence("site_off", "")
+    del alone.hits[1:]
+    found = judged([named(103.0, SITE)], [], alone)
+    (row,) = found.rows
+    assert (row.operator, row.owed, row.named_seconds, found.wrongly_named) == (SITE, False, 3.0, ())
+
+
+def test_nothing_may_be_opened_while_our_own_uplink_is_lost() -> None:
+    lost = Evidence((Fault(0, "ours", "uplink", 5, 20),), began_at=95, ended_at=200, uplink={0: [100.0, 115.0]})
+    found = judged([named(107.0, VNPT)], [], lost)
+    assert (found.rows, found.while_blind, found.passed) == ((), ("network:agg",), False)
+    assert judged([named(99.0, VNPT, Change.OPENED), named(101.0, VNPT, Change.GREW)], [], lost).while_blind == ()
+
+
+def test_a_site_incident_of_a_merged_point_fails() -> None:
+    found = judged([named(103.5, VNPT), named(104.0, SITE, node="merged")], [told(104.0, "vnpt", VNPT)])
     assert (found.merged_points, found.passed) == (("merged",), False)
 
 

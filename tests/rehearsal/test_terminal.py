@@ -3,7 +3,7 @@
 import io
 
 from monitor.core.model import PointState
-from monitor.rehearsal.blame import Blamed, BlameScore
+from monitor.rehearsal.blame import Blamed, BlameScore, Misplaced
 from monitor.rehearsal.faults import Fault
 from monitor.rehearsal.links import Carried
 from monitor.rehearsal.pages import Heard
@@ -63,13 +63,16 @@ def test_a_file_gets_plain_lines_only() -> None:
 
 BLAME = BlameScore(
     (
-        Blamed("cáp quang", "VNPT Thanh Hóa", 48, True, "network:agg-395", 2.6, 2.7),
-        Blamed("đường dây", "Điện lực Mường Lát", 23, True, "", None, None),
+        Blamed("cáp quang", "VNPT Thanh Hóa", 48, True, "network:agg-395", 2.6, 3.6, 2.7),
+        Blamed("đường dây", "Điện lực Mường Lát", 23, True, "", None, None, None),
+        Blamed("một điểm", "site", 1, False, "site:a", 4.0, None, None),
     ),
     Spread.of([2.6]),
     3,
     1,
-    ("vnpt: network:olt-1 after 9.1 s, for 4.0 s",),
+    (Misplaced("board", "site:b", "site", 51.0, 2.0, "merged"),),
+    (Misplaced("vnpt", "network:olt-1", "VNPT Thanh Hóa", 9.12, None),),
+    ("power:tba-1",),
     ("x-1",),
     passed=False,
 )
@@ -119,3 +122,18 @@ def test_false_alarms_are_listed_but_not_without_end() -> None:
     assert "and 5 more" in text
     assert "No Alertmanager is on the PATH" in text
     assert text.endswith("FAILED")
+
+
+def test_who_was_named_and_told_is_shown() -> None:
+    lines = table(outcome(score(Evidence(FAULTS), frozenset(), alerted=False))).splitlines()
+    for line in (
+        "cáp quang: VNPT Thanh Hóa named 2.6 s after the second of 48 points fell (network:agg-395), told after 2.7 s",
+        "đường dây: Điện lực Mường Lát was not named",
+        "một điểm: site named 4.0 s after its point fell (site:a)",
+        "3 incidents, 1 retracted; wrongly blamed on the board: 1, companies told of what is not theirs: 1",
+        "  vnpt: network:olt-1 (VNPT Thanh Hóa) after 9.1 s, to the end",
+        "  board: site:b (site) after 51.0 s, for 2.0 s, then merged",
+        "Opened while our own uplink was lost: power:tba-1",
+        "Told of points that are not expected: x-1",
+    ):
+        assert line in lines

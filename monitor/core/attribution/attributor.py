@@ -11,7 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from monitor.core.attribution import suspicion
-from monitor.core.attribution.cascade import Solution, Wiring, may_be_out, settle
+from monitor.core.attribution.cascade import Solution, Wiring, may_be_out, plainly, settle
 from monitor.core.attribution.cut import MILLINATS, Problem, energy
 from monitor.core.attribution.explanation import DETERMINED, Explanation, Finding, Scene
 from monitor.core.attribution.forest import NONE, Bools, Floats, Forest, Ints, plant
@@ -24,6 +24,8 @@ DARK_COST = {NodeKind.ACCESS: 2.0, NodeKind.AGGREGATION: 4.0, NodeKind.CORE: 6.0
 """Nats for network equipment to be dead when its mains are: an OLT has a box of batteries or none, an exchange many."""
 DRAINED_COST = {NodeKind.ACCESS: 2.0, NodeKind.AGGREGATION: 2.0, NodeKind.CORE: 2.0}
 """Nats more for it to die later than its mains, by a battery that has run out."""
+MOST_EXPLAINED = 10_000
+"""Millinats: more than a fault ever gains by a point that is down."""
 FORBIDDEN = 1_000_000
 """Millinats that nothing is worth: a fault that is not to be considered."""
 
@@ -71,10 +73,10 @@ class Attributor:
             return Attribution()
         cut_for = self._likelihood.cut_for(observed)
         survives_power = self._likelihood.survives_power(observed, cut_for)
-        wiring = self._timed(observed, cut_for)
         against = self._likelihood.against(observed, survives_power) + self._words(observed)
+        wiring = self._timed(observed, cut_for, against)
         scene = self._scene(observed, survives_power, against, FAIR)
-        at_first = Explanation(scene, settle(scene.problem, wiring), wiring)
+        at_first = Explanation(scene, plainly(scene.problem, wiring), wiring)
         scene = self._scene(observed, survives_power, against, self._weather(observed, at_first.findings()))
         best = settle(scene.problem, wiring)
         explanation = Explanation(scene, best, wiring)
@@ -115,27 +117,26 @@ class Attributor:
     def _names(self, place: int) -> tuple[str, ...]:
         return tuple(self.seats.ids[seat] for seat in self.seats.beneath(self.forest, place))
 
-    def _timed(self, observed: Observed, cut_for: Floats) -> Wiring:
+    def _timed(self, observed: Observed, cut_for: Floats, against: Ints) -> Wiring:
         """The wiring of now: no relief for what fell before its power could have failed, less for what fell later."""
         sign_s = np.fmax(observed.down_for, observed.battery_for)
         dark, above = self._wiring.dark_cost.copy(), self._wiring.dark_cost_above.copy()
-        fallen = self._fallen(observed)
-        for place in map(int, np.flatnonzero(fallen & (self._wiring.feeds != NONE))):
+        for place in map(int, np.flatnonzero(self._fallen(observed, against) & (self._wiring.feeds != NONE))):
             feeds = int(self._wiring.feeds[place])
             known = observed.down_for[self.seats.beneath(self.forest, place)]
-            fell_s = float(np.nanmedian(known))
-            signs = sign_s[self.seats.beneath(self.forest, feeds)]
-            failed_s = float(np.nanmax(signs)) if not np.isnan(signs).all() else nan
+            fell_s = float(np.median(known[~np.isnan(known)]))
+            failed_s = float(np.fmax.reduce(sign_s[self.seats.beneath(self.forest, feeds)], initial=nan))
             dark[place] += self._lateness(place, failed_s - fell_s)
             above[place] += self._lateness(place, float(cut_for[self._likelihood.feeder_of[feeds]]) - fell_s)
         return self._wiring._replace(dark_cost=dark, dark_cost_above=above)
 
-    def _fallen(self, observed: Observed) -> Bools:
-        """By node, whether it is known of a point beneath it when it fell."""
+    def _fallen(self, observed: Observed, against: Ints) -> Bools:
+        """By node, whether it may be out, and it is known of a point beneath it when it fell."""
         count = np.zeros(len(self.forest), np.int64)
         known = np.flatnonzero(~np.isnan(observed.down_for) & (self.seats.net != NONE))
         np.add.at(count, self.seats.net[known], 1)
-        fallen: Bools = self.forest.sums(count) > 0
+        beneath = self.forest.sums(count)
+        fallen: Bools = (beneath > 0) & (self.forest.sums(against) < MOST_EXPLAINED * beneath)
         return fallen
 
     def _lateness(self, place: int, lasted_s: float) -> int:
@@ -191,6 +192,7 @@ class Alternatives:
         self._problem, self._wiring, self._best = problem, wiring, best
         self._live = may_be_out(problem, wiring)
         self._asked: dict[int, tuple[Ints, Problem, Wiring, int]] = {}
+        self._risen: dict[tuple[int, bytes], Rise] = {}
 
     @cached_property
     def _part(self) -> Ints:
@@ -199,12 +201,15 @@ class Alternatives:
     def without(self, place: int, forbidden: Ints) -> Rise:
         """In which none of the forbidden nodes, ``place`` among them, is the topmost that failed."""
         nodes, problem, wiring, least = self._around(place)
-        cost = problem.cost.copy()
-        cost[np.isin(nodes, forbidden)] = FORBIDDEN
-        found = settle(msgspec.structs.replace(problem, cost=cost), wiring)
-        out = self._best.out.copy()
-        out[nodes] = found.out
-        return Rise(out, max(0, found.energy - least) / MILLINATS)
+        banned = np.isin(nodes, forbidden)
+        key = (int(self._part[place]), banned.tobytes())
+        if key not in self._risen:
+            cost = np.where(banned, FORBIDDEN, problem.cost)
+            found = settle(msgspec.structs.replace(problem, cost=cost), wiring)
+            out = self._best.out.copy()
+            out[nodes] = found.out
+            self._risen[key] = Rise(out, max(0, found.energy - least) / MILLINATS)
+        return self._risen[key]
 
     def _around(self, place: int) -> tuple[Ints, Problem, Wiring, int]:
         """The part with that node, and the energy there of the best explanation."""

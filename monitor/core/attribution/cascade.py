@@ -60,10 +60,19 @@ class Solution(NamedTuple):
     cost: Ints
 
 
+def plainly(problem: Problem, wiring: Wiring) -> Solution:
+    """The labelling of least energy without a cascade: near enough to count faults by."""
+    return _judged(problem, wiring, solve(problem))
+
+
 def settle(problem: Problem, wiring: Wiring) -> Solution:
     """The labelling of least energy that cascades allow."""
-    best = _pressed(problem, wiring, _judged(problem, wiring, solve(problem)))
-    eager = solve(msgspec.structs.replace(problem, cost=wiring.cheapest(problem.cost)))
+    best = _pressed(problem, wiring, plainly(problem, wiring))
+    cheap = msgspec.structs.replace(problem, cost=wiring.cheapest(problem.cost))
+    lit = (wiring.feeds != NONE) & ~state(best.out, wiring.feeds)
+    if not (least_change(cheap)[lit] < 0).any():
+        return best  # nothing that has power would be out for the want of it
+    eager = solve(cheap)
     for _ in range(len(problem.forest)):
         found = _joined(problem, wiring, best, eager)
         if found is None:
@@ -86,19 +95,32 @@ def may_be_out(problem: Problem, wiring: Wiring) -> Bools:
 
 
 def _pressed(problem: Problem, wiring: Wiring, best: Solution) -> Solution:
-    """The best labelling with the same power nodes out, what they feed being cheap; again, until nothing changes."""
-    forest = problem.forest
+    """The best labelling where what is dark now is cheap; again, until nothing changes.
+
+    Where that alone would light the power again for which it is cheap, also with the same power nodes kept out.
+    """
     for _ in range(ROUNDS):
-        if (best.cost == problem.cost).all():
+        cost = best.cost
+        if (cost == problem.cost).all():
             break
-        tops = forest.topmost(best.out)
-        unary = problem.unary.copy()
-        unary[tops[forest.power[tops]]] -= FORCED
-        found = _judged(problem, wiring, solve(msgspec.structs.replace(problem, unary=unary, cost=best.cost)))
+        found = _judged(problem, wiring, solve(msgspec.structs.replace(problem, cost=cost)))
+        if (found.cost != cost).any():
+            kept = _judged(problem, wiring, solve(msgspec.structs.replace(_forced(problem, best.out), cost=cost)))
+            found = min(found, kept, key=lambda one: one.energy)
         if found.energy >= best.energy:
             break
         best = found
+        if (best.cost == cost).all():
+            break
     return best
+
+
+def _forced(problem: Problem, out: Bools) -> Problem:
+    """With the same power nodes out, whatever it costs."""
+    tops = problem.forest.topmost(out)
+    unary = problem.unary.copy()
+    unary[tops[problem.forest.power[tops]]] -= FORCED
+    return msgspec.structs.replace(problem, unary=unary)
 
 
 def _judged(problem: Problem, wiring: Wiring, out: Bools) -> Solution:

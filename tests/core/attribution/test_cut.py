@@ -170,7 +170,7 @@ def test_cascades_are_no_worse_than_none(problem: Problem, data: st.DataObject) 
     drawn = data.draw(st.lists(st.sampled_from(power), min_size=size, max_size=size))
     feeds = np.where(problem.forest.power, NONE, np.array(drawn, np.int64))
     dark_cost = np.array(data.draw(st.lists(st.integers(0, 3), min_size=size, max_size=size)), np.int64)
-    found = settle(problem, Wiring(feeds, dark_cost))
+    found = settle(problem, Wiring(feeds, np.append(problem.forest.parent, NONE)[feeds], dark_cost, dark_cost))
     assert is_monotone(problem.forest, found.out)
     assert found.energy == energies(problem, found.out[None], dark_cost, feeds)[0]
     least = energies(problem, every_labelling(problem), dark_cost, feeds).min()
@@ -181,7 +181,8 @@ def test_cascades_are_no_worse_than_none(problem: Problem, data: st.DataObject) 
 @given(problems(most=9_000), st.data())
 def test_odds_are_the_rise_in_energy(problem: Problem, data: st.DataObject) -> None:
     """Forbidding nodes: by how much the best labelling in which none of them is the topmost is worse than the best."""
-    wiring = Wiring(np.full(len(problem.forest), NONE), np.zeros(len(problem.forest), np.int64))
+    nothing, free = np.full(len(problem.forest), NONE), np.zeros(len(problem.forest), np.int64)
+    wiring = Wiring(nothing, nothing, free, free)
     best = settle(problem, wiring)
     blamed = problem.forest.topmost(best.out).tolist()
     if not blamed:
