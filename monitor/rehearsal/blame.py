@@ -60,7 +60,7 @@ class Blamed(msgspec.Struct, frozen=True):
     named: str
     """The incident that named the right owner first; empty for none."""
     named_seconds: float | None
-    """From the second point's fall, or the only one's, to the board."""
+    """From the second point's fall, or the only one's, to the board; of a site, from its own."""
     exact_seconds: float | None
     """The same to the first incident at the very node."""
     told_seconds: float | None
@@ -180,26 +180,33 @@ def _row(
     hits = truth.spans
     if not hits:
         return Blamed(truth.fault.name, truth.operator, 0, False, "", None, None, None)
-    second = hits[min(1, len(hits) - 1)]
     ends_at = max(hit.mended_at for hit in hits) + GRACE_S
     right = [each for each in happened if hits[0].cut_at <= each.at <= ends_at and _accuses(each, truth)]
+    counted = _counted(truth, right[0].node if right else "")
     exact = (each.at for each in right if each.node == truth.fault.node)
     told = (
         each.at
         for each in delivered
         if each.firing and hits[0].cut_at <= each.at <= ends_at and _is_theirs(each, truth)
     )
-    lasted_s = min(second.mended_at, evidence.ended_at or inf) - second.cut_at
+    lasted_s = min(counted.mended_at, evidence.ended_at or inf) - counted.cut_at
     return Blamed(
         truth.fault.name,
         truth.operator,
         len({hit.point for hit in hits}),
         truth.tree is not Tree.SITE and len(hits) > 1 and lasted_s >= OWED_S,
         right[0].incident if right else "",
-        _seconds(second.cut_at, right[0].at if right else None),
-        _seconds(second.cut_at, min(exact, default=None)),
-        _seconds(second.cut_at, min(told, default=None)),
+        _seconds(counted.cut_at, right[0].at if right else None),
+        _seconds(counted.cut_at, min(exact, default=None)),
+        _seconds(counted.cut_at, min(told, default=None)),
     )
+
+
+def _counted(truth: _Truth, named: str) -> Hit:
+    """The fall from which time counts: the second point's; of sites, each of which falls alone, the named one's."""
+    if truth.tree is Tree.SITE:
+        return next((hit for hit in truth.spans if hit.point == named), truth.spans[0])
+    return truth.spans[:2][-1]
 
 
 def _accuses(each: IncidentChanged, truth: _Truth) -> bool:

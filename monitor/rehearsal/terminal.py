@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TextIO
 
+from monitor.core.attribution import SITE
 from monitor.core.model import PointState
 from monitor.rehearsal.blame import Blamed, BlameScore, Misplaced
 from monitor.rehearsal.score import PowerScore, Row, Score, Spread
@@ -151,7 +152,7 @@ def _blame(blame: BlameScore) -> Iterator[str]:
 def _named(row: Blamed) -> str:
     if row.named_seconds is None:
         return "was not named" if row.owed else "was not named, and need not be"
-    fell = f"the second of {row.points} points" if row.points > 1 else "its point"
+    fell = "its point" if row.operator == SITE or row.points < 2 else f"the second of {row.points} points"
     told = f", told after {row.told_seconds:.1f} s" if row.told_seconds is not None else ""
     return f"named {row.named_seconds:.1f} s after {fell} fell ({row.named}){told}"
 

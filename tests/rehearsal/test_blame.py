@@ -180,6 +180,11 @@ def test_a_site_that_falls_alone_is_named_but_not_owed() -> None:
     assert (row.operator, row.owed, row.named_seconds, found.wrongly_named) == (SITE, False, 3.0, ())
 
 
+def test_of_sites_that_fall_each_for_itself_time_counts_from_the_one_that_is_named() -> None:
+    (row,) = judged([named(105.0, SITE, node="c")], [], evidence("flapping", "")).rows
+    assert (row.points, row.owed, row.named, row.named_seconds) == (3, False, "site:c", 3.0)
+
+
 def test_nothing_may_be_opened_while_our_own_uplink_is_lost() -> None:
     lost = Evidence((Fault(0, "ours", "uplink", 5, 20),), began_at=95, ended_at=200, uplink={0: [100.0, 115.0]})
     found = judged([named(107.0, VNPT)], [], lost)
