@@ -364,10 +364,12 @@ class Exposition:
             for state in PointState:
                 count = pipeline.counts.get((tier, district, state), 0)
                 document.add(POINTS, count, tier=tier, district=district, state=state)
-        for row in pipeline.readiness(self._clock()).tiers:
-            document.add(POINTS_EXPECTED, row.expected, tier=row.tier)
-            document.add(POINTS_CONNECTED, row.up, tier=row.tier)
-            document.add(POINTS_READY, row.ready, tier=row.tier)
+        for tier, counts in pipeline.readiness(self._clock()).tiers.items():
+            if not counts.expected:
+                continue
+            document.add(POINTS_EXPECTED, counts.expected, tier=tier)
+            document.add(POINTS_CONNECTED, counts.up, tier=tier)
+            document.add(POINTS_READY, counts.ready, tier=tier)
         document.add(PHASE, 1, phase=pipeline.phase.name)
         document.add(REPORT_AT, pipeline.ceremony.report_at)
         document.add(BEGINS_AT, pipeline.ceremony.begins_at)

@@ -392,4 +392,14 @@ class IncidentChanged(msgspec.Struct, frozen=True):
     """The incident that took its place."""
 
 
-Happening = CheckChanged | PointChanged | PowerChanged | PhaseChanged | BlindnessChanged | IncidentChanged
+class CheckedIn(msgspec.Struct, frozen=True):
+    """A point has reported of itself, or somebody for it; what it said stands in the tally."""
+
+    point: str
+    at: float
+    late: bool
+    voice: str
+    """Who spoke: a value of :class:`monitor.core.checkin.Voice`."""
+
+
+Happening = CheckChanged | PointChanged | PowerChanged | PhaseChanged | BlindnessChanged | IncidentChanged | CheckedIn

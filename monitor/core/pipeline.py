@@ -13,6 +13,7 @@ import msgspec
 from monitor.core import detection, verdict
 from monitor.core.attribution import Attribution, Attributor, Priors
 from monitor.core.blindness import Blindness, Sight
+from monitor.core.checkin import CheckIn
 from monitor.core.detection import CheckStatus
 from monitor.core.dossier import Dossier, Question
 from monitor.core.history import Bin, History
@@ -22,6 +23,7 @@ from monitor.core.model import (
     Cause,
     Ceremony,
     CheckChanged,
+    CheckedIn,
     CheckPolicy,
     CheckState,
     Happening,
@@ -40,9 +42,11 @@ from monitor.core.model import (
 from monitor.core.phases import phase_at
 from monitor.core.power import Reading, hear, reading_of_ups
 from monitor.core.pulse import COMES_AGAIN_S
-from monitor.core.readiness import Readiness, Tally
+from monitor.core.readiness import BLIND_VALID_S, Readiness, Rules, Seen, Standing, Tally
 from monitor.core.roster import Register
 from monitor.core.shared_fate import SharedFate
+from monitor.core.snapshot import Content, content_of
+from monitor.core.trend import Sample, Trend
 from monitor.core.verdict import Layers
 from probes.model import Failure, Layer, Measurement, Observation
 
@@ -114,7 +118,10 @@ class Pipeline:
         policies: Iterable[CheckPolicy],
         now: float,
         priors: Priors | None = None,
+        rules: Rules | None = None,
     ) -> None:
+        self.trend = Trend()
+        """How the count has gone."""
         self.incidents = Incidents()
         """Whose fault what is down is."""
         self.happenings: Counter[str] = Counter()
@@ -141,7 +148,8 @@ class Pipeline:
         """Whether the last question has had no answer: it will be asked again."""
         self._reviewed_at = -inf
         """and when incidents were last looked at."""
-        self._install(inventory, ceremony, policies, now, priors)
+        self._tally = Tally({}, Rules(), 0.0, now)
+        self._install(inventory, ceremony, policies, now, priors, rules)
 
     @property
     def blind(self) -> bool:
@@ -173,9 +181,37 @@ class Pipeline:
         """How many points by (tier, district code or "", state); zeros may occur."""
         return self._counts
 
+    @property
+    def tally(self) -> Tally:
+        """Who is ready, and what the others lack; another object after ``replace``."""
+        return self._tally
+
     def readiness(self, now: float) -> Readiness:
-        """Points expected, up and ready at ``now``, by tier."""
+        """Points and people at ``now``, by tier."""
         return self._tally.count(now)
+
+    def standing(self, point_id: str, now: float) -> Standing:
+        """Whether a point is ready, and what it lacks. Raises KeyError for an unknown one."""
+        return self._tally.standing(point_id, now, attended=_is_attended(self._points[point_id]))
+
+    def content(self, now: float) -> Content:
+        """The whole count at ``now``: some 10 µs a point."""
+        return content_of(
+            ceremony=self.ceremony,
+            inventory=self.inventory,
+            target_ratio=self._tally.rules.target_ratio,
+            readiness=self._tally.count(now),
+            places=self._tally.places(now),
+            standings=[self.standing(point_id, now) for point_id in self._points],
+            blind=self.blind,
+        )
+
+    def check_in(self, report: CheckIn) -> list[Happening]:
+        """A check-in that is kept for good; what happened because of it."""
+        if report.point not in self._points:
+            return []
+        self._tally.report(report, self._now)
+        return self._told([CheckedIn(report.point, report.received_at, report.late, report.author.voice)])
 
     def history(self, check_id: str, now: float) -> list[Bin]:
         """The last hour of a check, oldest first. Raises KeyError for an unknown check."""
@@ -217,6 +253,9 @@ class Pipeline:
             happened += self._judge(point_id, now)
         happened += self._sweep(max(0.0, min(passed, SWEEP_S)), now)
         happened += self._review(now)
+        if self.trend.due(now):
+            total = self._tally.count(now).total
+            self.trend.note(Sample(now, total.expected, total.up, total.ready, total.delegates))
         return self._told(happened) if happened else happened
 
     def question(self, now: float) -> Question | None:
@@ -257,11 +296,12 @@ class Pipeline:
         policies: Iterable[CheckPolicy],
         now: float,
         priors: Priors | None = None,
+        rules: Rules | None = None,
     ) -> list[Happening]:
         """Another configuration: what survives keeps its state, what is gone is forgotten."""
         before = {point_id: (status.state, status.cause) for point_id, status in self._points.items()}
         phase = self.phase
-        self._install(inventory, ceremony, policies, now, priors)
+        self._install(inventory, ceremony, policies, now, priors, rules)
         happened: list[Happening] = []
         if self.phase.name != phase.name:
             happened.append(PhaseChanged(phase.name, self.phase.name, now))
@@ -278,7 +318,9 @@ class Pipeline:
         policies: Iterable[CheckPolicy],
         now: float,
         priors: Priors | None,
+        rules: Rules | None,
     ) -> None:
+        reports = self._tally.reports()
         self.inventory, self.ceremony = inventory, ceremony
         self.phase = phase_at(ceremony, now)
         self._boundary = detection.threshold(self.phase.alpha)
@@ -297,7 +339,10 @@ class Pipeline:
         self._contested.clear()
         probed = {policy.point for policy in (check.policy for check in self._order) if policy.point}
         self._fate = SharedFate(inventory, [inventory.points[point_id] for point_id in sorted(probed)])
+        self._tally = Tally(inventory.points, rules or Rules(), ceremony.ready_after_s, now)
         self._seat_points(old_points, now)
+        for report in reports:
+            self._tally.report(report, now)
         self._dossier = Dossier(Attributor(inventory, priors), self._points)
         for check in self._order:
             self._heard_node(check, now)
@@ -327,7 +372,6 @@ class Pipeline:
                 ours[check.policy.point].append(check)
         self._points = {}
         self._counts: Counter[tuple[Tier, str, PointState]] = Counter()
-        self._tally = Tally(self.ceremony.ready_after_s)
         for point in self.inventory.points.values():
             self._seat(point, tuple(ours[point.id]), old.get(point.id), now)
 
@@ -340,7 +384,7 @@ class Pipeline:
             status.since, status.seen = old.since, old.seen
         self._points[point.id] = status
         self._counts[point.tier, point.district_code or "", status.state] += 1
-        self._tally.place(point, status.state, status.since)
+        self._tally.place(point.id, self._as_seen(status), now)
 
     def _take(self, observation: Observation) -> list[Happening]:
         status = self._checks.get(observation.check)
@@ -446,9 +490,16 @@ class Pipeline:
         status.state, status.cause, status.detail = found.state, found.cause, found.detail
         self._counts[status.point.tier, status.point.district_code or "", before] -= 1
         self._counts[status.point.tier, status.point.district_code or "", status.state] += 1
-        self._tally.place(status.point, status.state, status.since)
+        self._tally.place(point_id, self._as_seen(status), at)
         self._noted(status, at)
         return [PointChanged(point_id, before, status.state, status.cause, at, status.since, status.detail)]
+
+    def _as_seen(self, status: PointStatus) -> Seen:
+        """A point's line as readiness counts it: while we do not see, as it was last seen, for a while."""
+        if status.seen is not None and status.cause is Cause.BLIND:
+            since = status.since if status.seen.since is None else status.seen.since
+            return Seen(status.seen.state, status.seen.cause, since, self.blind_since + BLIND_VALID_S)
+        return Seen(status.state, status.cause, status.since)
 
     def _contest(self, status: PointStatus, found: verdict.Verdict) -> None:
         """Remember that a point is to be judged again, if it is."""
@@ -600,6 +651,7 @@ class Pipeline:
         self._sight.shift(by_s)
         self.incidents.shift(by_s)
         self._dossier.shift(by_s)
+        self._tally.shift(by_s, self._now)
         self._changed_at += by_s
         self._asked_at += by_s
         self._waiting.clear()
@@ -609,6 +661,11 @@ class Pipeline:
         for happening in happened:
             self.happenings[type(happening).__name__] += 1
         return happened
+
+
+def _is_attended(status: PointStatus) -> bool:
+    """Whether somebody is there: its page is open."""
+    return any(check.policy.source is Source.PAGE and check.state is CheckState.UP for check in status.checks)
 
 
 def _answers_of(status: CheckStatus, state: CheckState) -> float:

@@ -1,10 +1,15 @@
 """What the pages and endpoints ask of the service that runs them."""
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Protocol
 
+from monitor.core.access import AccessPolicy, AuditEntry
+from monitor.core.checkin import Author, CheckIn, Draft
+from monitor.core.organization import Coordinator, Reminder, ReportForm
 from monitor.core.pipeline import Pipeline
 from monitor.core.pulse import Beat
+from monitor.core.records import Records
+from monitor.core.snapshot import Content, Snapshot
 from monitor.web.board import FiringAlert
 from monitor.web.links import Links
 from probes.model import Measurement
@@ -45,3 +50,29 @@ class Backend(Protocol):
 
     def leave(self, point_id: str, session: str) -> None:
         """A point's page was closed in an orderly way, or was sent away: its silence says nothing."""
+
+    @property
+    def records(self) -> Records:
+        """What outlives a run: accounts, sessions, tokens, the audit trail, check-ins, snapshots."""
+
+    @property
+    def access(self) -> AccessPolicy:
+        """How people are let in; another object after a reload."""
+
+    @property
+    def coordinators(self) -> Mapping[str, Coordinator]:
+        """Who answers for a district or commune, by scope."""
+
+    def check_in(
+        self, drafts: Sequence[tuple[str, Draft]], author: Author, audit: AuditEntry
+    ) -> Awaitable[list[CheckIn]]:
+        """Points (by id, that take part) report, all or none. Committed when it returns; raises NotRecorded."""
+
+    def take_snapshot(self, by: str, audit: AuditEntry) -> Awaitable[Snapshot]:
+        """Freeze the count as it is. Committed when it returns; raises NotRecorded."""
+
+    def remind(self, district: str, by: str, audit: AuditEntry) -> Awaitable[Reminder]:
+        """Ask a district for what is missing, through the alert channels. Raises TooSoon, NotRecorded."""
+
+    def report(self, content: Content, form: ReportForm) -> Awaitable[bytes]:
+        """The report to the People's Committee, from a count that is live or frozen."""

@@ -202,8 +202,8 @@ class Board:
             title=ceremony.title,
             phase=pipeline.phase.title,
             blind=self.blind(now),
-            expected=readiness.expected,
-            ready=readiness.ready,
+            expected=readiness.total.expected,
+            ready=readiness.total.ready,
             tiers=_tier_rows(readiness, states),
             states=_totals(states),
             report_at=ceremony.report_at,
@@ -331,12 +331,13 @@ def _names(group: Sequence[PointStatus]) -> str:
 def _tier_rows(readiness: Readiness, states: Mapping[tuple[Tier, PointState], int]) -> tuple[TierRow, ...]:
     return tuple(
         TierRow(
-            row.tier,
-            row.expected,
-            row.ready,
-            {STATE_CODES[state]: states.get((row.tier, state), 0) for state in SHOWN},
+            tier,
+            counts.expected,
+            counts.ready,
+            {STATE_CODES[state]: states.get((tier, state), 0) for state in SHOWN},
         )
-        for row in readiness.tiers
+        for tier, counts in readiness.tiers.items()
+        if counts.expected
     )
 
 
