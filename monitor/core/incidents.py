@@ -48,6 +48,8 @@ RECOVERY_S = 30.0
 CALM_S = (0.0, 30.0, 60.0, 180.0)
 """How long all points must be up before an incident is resolved, by how often it came again lately."""
 LATELY_S = 900.0
+RESTORED_FOR_S = 60.0
+"""What was ongoing before a restart is not concluded for so long: its points have to be probed first."""
 KEPT = 1000
 """Incidents that are over and still told of."""
 TIMELINE = 200
@@ -181,6 +183,8 @@ class Incidents:
         self._wanted: dict[str, Blame] = {}
         """What the latest attribution blames, by the incident's id."""
         self._wanted_since: dict[str, float] = {}
+        self._unsettled: dict[str, float] = {}
+        """Until when what was ongoing before a restart waits for its points to be probed."""
 
     @property
     def ongoing(self) -> Mapping[str, Incident]:
@@ -212,6 +216,31 @@ class Incidents:
         self.attributions += 1
         self.attribution_s = seconds
         self.attribution_times.observe(seconds)
+
+    def record(self, incident_id: str) -> bytes | None:
+        """An incident as it may be kept, for :meth:`restore`; None for an unknown one."""
+        incident = self._by_id.get(incident_id)
+        return msgspec.msgpack.encode(incident) if incident is not None else None
+
+    def restore(self, records: Iterable[bytes], province: Province, now: float) -> int:
+        """Take up what was kept before a restart, the oldest first; how many were left out, as no longer to be read.
+
+        Incidents of nodes and points that are gone are left out. What was ongoing goes on, under its old instants.
+        """
+        left_out = 0
+        for record in records:
+            incident = _read(record)
+            if incident is None or not _is_placed(incident, province):
+                left_out += 1
+                continue
+            incident.points = tuple(point for point in incident.points if point in province.points)
+            self._by_id[incident.id] = incident
+            self._by_id.move_to_end(incident.id)
+            if incident.ongoing:
+                self._unsettled[incident.id] = now + RESTORED_FOR_S
+                self._holder.update(dict.fromkeys(incident.points, incident.id))
+        self._forget()
+        return left_out
 
     def fold(self, attribution: Attribution, province: Province, now: float) -> list[IncidentChanged]:
         """Take in what is the most probable explanation now."""
@@ -392,6 +421,8 @@ class Incidents:
 
     def _conclude(self, incident: Incident, province: Province, now: float) -> Iterator[IncidentChanged]:
         """Resolve what is over; give what another cause explains to that."""
+        if self._is_unsettled(incident, province, now):
+            return
         incident.on_battery = self._on_battery(incident, province)
         successor = self._successor(incident)
         if not incident.points and not incident.on_battery:
@@ -409,6 +440,19 @@ class Incidents:
                 yield from self._replace(incident, successor, now)
             elif incident.state is IncidentState.RECOVERING:
                 incident.state, incident.changed_at = IncidentState.OPEN, now  # another cause may have what is left
+
+    def _is_unsettled(self, incident: Incident, province: Province, now: float) -> bool:
+        """Whether it was ongoing before a restart, and not all of its points have been observed since."""
+        until = self._unsettled.get(incident.id)
+        if until is None:
+            return False
+        seen = (
+            province.points[point].state is not PointState.UNKNOWN for point in incident.hit & province.points.keys()
+        )
+        if now < until and not all(seen):
+            return True
+        del self._unsettled[incident.id]
+        return False
 
     def _recover(self, incident: Incident, now: float) -> Iterator[IncidentChanged]:
         if incident.state is not IncidentState.RECOVERING:
@@ -485,6 +529,20 @@ class Incidents:
             len(incident.points),
             incident.became,
         )
+
+
+def _read(record: bytes) -> Incident | None:
+    try:
+        return msgspec.msgpack.decode(record, type=Incident)
+    except msgspec.MsgspecError:
+        return None
+
+
+def _is_placed(incident: Incident, province: Province) -> bool:
+    """Whether its cause is still in the inventory."""
+    if incident.tree is Tree.SITE:
+        return incident.node in province.points
+    return bool(province.territory.beneath(incident.node))
 
 
 def certainty_of(probability: float, before: Certainty) -> Certainty:

@@ -206,6 +206,15 @@ class Pipeline:
             blind=self.blind,
         )
 
+    def restore(
+        self, reports: Iterable[CheckIn], incidents: Iterable[bytes], samples: Iterable[Sample], now: float
+    ) -> int:
+        """Take up what was kept before a restart; how many incidents could not be."""
+        for report in reports:
+            self._tally.report(report, now)
+        self.trend = Trend(samples)
+        return self.incidents.restore(incidents, self._province, now)
+
     def check_in(self, report: CheckIn) -> list[Happening]:
         """A check-in that is kept for good; what happened because of it."""
         if report.point not in self._points:

@@ -440,3 +440,46 @@ def test_an_answer_about_another_inventory_is_passed_over(day: Day) -> None:
     wrong = Attribution((Blame("agg0", Tree.NETWORK, VNPT, 0.99, 0.99, ("p0",)),))
     assert day.pipeline.attributed(question, wrong, 0.1, day.now) == []
     assert list(changes_of(day.pipeline.incidents)) == []
+
+
+def restarted(day: Day) -> Day:
+    """Another process takes up what was kept: it knows nothing else, not even who is up."""
+    incidents = day.pipeline.incidents
+    kept = [record for one in reversed(incidents.all) if (record := incidents.record(one.id)) is not None]
+    day.pipeline = Pipeline(day.inventory, CEREMONY, day.policies, day.now)
+    assert day.pipeline.restore([], [*kept, b"spoilt"], [], day.now) == 1
+    return day
+
+
+def test_after_a_restart_an_incident_goes_on_with_its_instants_and_its_timeline(day: Day) -> None:
+    day.silent = day.below("agg0")
+    day.run(10)
+    before = day.pipeline.incidents.get("network:agg0")
+    assert before is not None
+    changes = restarted(day).run(10)
+    after = day.pipeline.incidents.get("network:agg0")
+    assert after is not None
+    assert told(changes) == []
+    assert (after.since, after.opened_at, after.timeline[0]) == (before.since, before.opened_at, before.timeline[0])
+    day.silent = set()
+    assert told(day.run(60)) == [(Change.RESOLVED, "network:agg0")]
+
+
+def test_what_was_mended_while_we_were_away_is_resolved_once_its_points_are_seen(day: Day) -> None:
+    day.silent = day.below("olt11")
+    day.run(10)
+    day.silent = set()
+    assert told(restarted(day).run(60)) == [(Change.RESOLVED, "network:olt11")]
+
+
+def test_an_incident_of_a_node_that_is_gone_is_not_taken_up(day: Day) -> None:
+    day.silent = day.below("olt11")
+    day.run(10)
+    record = day.pipeline.incidents.record("network:olt11")
+    assert record is not None
+    without = {name: node for name, node in day.inventory.network.items() if name != "olt11"}
+    points = {name: point for name, point in day.inventory.points.items() if point.network_node != "olt11"}
+    smaller = Inventory(points, without, day.inventory.power, {})
+    pipeline = Pipeline(smaller, CEREMONY, [each for each in day.policies if each.point in points], day.now)
+    assert pipeline.restore([], [record], [], day.now) == 1
+    assert pipeline.incidents.all == []
