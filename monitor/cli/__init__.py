@@ -9,6 +9,7 @@ COMMANDS = {
     "rehearse": "Play faults on an emulated province against the real service, and score it.",
     "check": "Validate a configuration directory; every error at once.",
     "links": "Print the links to the points' own pages, and sheets of QR codes; revoke and rotate them.",
+    "report": "Write the report to the People's Committee from a frozen count: DOCX, XLSX or CSV.",
     "attribute": "Say who is to blame for what is down, from a file of evidence: company, odds, and why.",
     "probe": "Run one probe and explain it phase by phase.",
     "sample": "Write a complete sample configuration, of Thanh Hóa or of any size.",

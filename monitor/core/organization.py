@@ -28,9 +28,9 @@ class Coordinator(msgspec.Struct, frozen=True, kw_only=True):
 class Letterhead(msgspec.Struct, frozen=True, kw_only=True):
     """What a report says beside its figures (Nghị định 30/2020/NĐ-CP, Phụ lục I)."""
 
-    superior: str = "UBND TỈNH THANH HÓA"
+    superior: str = "UBND tỉnh Thanh Hóa"
     """Cơ quan chủ quản."""
-    agency: str = "SỞ KHOA HỌC VÀ CÔNG NGHỆ"
+    agency: str = "Sở Khoa học và Công nghệ"
     number: str = "      /BC-SKHCN"
     """Số, ký hiệu, after ``Số:``; blanks are filled in by hand."""
     place: str = "Thanh Hóa"
