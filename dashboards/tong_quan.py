@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from grafana_foundation_sdk.builders import timeseries
 from grafana_foundation_sdk.builders.dashboard import Dashboard, Row
 
-from dashboards import incidents
+from dashboards import incidents, readiness
 from dashboards.panels import (
     BAD,
     CALM,
@@ -69,7 +69,17 @@ def dashboard() -> Dashboard:
         .refresh("5s")
         .readonly()
     )
-    for add in (_figures, incidents.add, _places, _course, _beyond_the_line, _broken_places, _quality, _ourselves):
+    for add in (
+        _figures,
+        readiness.add,
+        incidents.add,
+        _places,
+        _course,
+        _beyond_the_line,
+        _broken_places,
+        _quality,
+        _ourselves,
+    ):
         built = add(built)
     return built
 
@@ -85,7 +95,7 @@ def _figures(built: Dashboard) -> Dashboard:
         figure(
             "Sẵn sàng",
             "sum(diemcau_points_ready)",
-            about="Số điểm cầu dự kiến tham gia đã kết nối ổn định đủ lâu.",
+            about="Số điểm cầu dự kiến tham gia đã đạt mọi yêu cầu: kết nối ổn định và đã báo đủ.",
             steps={None: CALM},
         ),
         figure(

@@ -13,13 +13,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
-from itertools import accumulate
-from math import isfinite
+from itertools import accumulate, product
+from math import isfinite, nan
 from typing import Protocol, TypeVar
 
 import msgspec
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
 
+from monitor.core.checkin import Voice
 from monitor.core.detection import CheckStatus
 from monitor.core.incidents import Incident
 from monitor.core.model import (
@@ -36,6 +37,8 @@ from monitor.core.model import (
 )
 from monitor.core.pipeline import Pipeline, PointStatus
 from monitor.core.quality import mos_of
+from monitor.core.readiness import Counts, Lack, Place
+from monitor.core.snapshot import target_of
 from probes.model import EngineCounters, Figure, Histogram
 
 T = TypeVar("T")
@@ -103,7 +106,18 @@ BATTERY_LEFT = _gauge("diemcau_point_battery_left_seconds", "How long the batter
 POINTS = _gauge("diemcau_points", "Points by state.")
 POINTS_EXPECTED = _gauge("diemcau_points_expected", "Points that are to take part.")
 POINTS_CONNECTED = _gauge("diemcau_points_connected", "Expected points that are up or degraded.")
-POINTS_READY = _gauge("diemcau_points_ready", "Expected points that have been up for long enough to count as ready.")
+POINTS_READY = _gauge("diemcau_points_ready", "Expected points that meet their rule of readiness.")
+POINTS_PLANNED = _gauge("diemcau_points_planned", "All points of the plan, whatever their mode.")
+POINTS_REPORTED = _gauge("diemcau_points_reported", "Expected points that have told their delegates.")
+REPORTED_LATE = _gauge("diemcau_points_reported_late", "Of those, the ones that told them after the deadline.")
+POINTS_LACKING = _gauge("diemcau_points_lacking", "Expected points that are not ready, by each thing that they lack.")
+DELEGATES = _gauge("diemcau_delegates", "Delegates at the expected points, as told.")
+ATTENDEES = _gauge("diemcau_attendees", "Everybody at the expected points, as told.")
+DISTRICT_EXPECTED = _gauge("diemcau_points_expected_by_district", "Points of a district that are to take part.")
+DISTRICT_READY = _gauge("diemcau_points_ready_by_district", "Expected points of a district that are ready.")
+TARGET = _gauge("diemcau_readiness_target", "Share of the expected points that is to be ready, 0 to 1.")
+MET_AT = _gauge("diemcau_readiness_met_timestamp_seconds", "When the target will be met; absent while not in sight.")
+CHECK_INS = _counter("diemcau_check_ins_total", "Check-ins received, by who spoke for the point.")
 PHASE = _gauge("diemcau_phase_info", "The phase of the day that is in force; always 1.")
 REPORT_AT = _gauge("diemcau_report_deadline_timestamp_seconds", "When the count of points is owed.")
 BEGINS_AT = _gauge("diemcau_ceremony_start_timestamp_seconds", "When the ceremony begins.")
@@ -152,6 +166,14 @@ REFUSED = _counter("diemcau_alertmanager_refused_total", "Alerts that an Alertma
 PENDING = _gauge("diemcau_alertmanager_pending", "Changes that an Alertmanager has not accepted yet.")
 REACHABLE = _gauge("diemcau_alertmanager_reachable", "Whether the last request reached the Alertmanager.")
 
+# Of the store.
+STORE_HEALTHY = _gauge("diemcau_store_healthy", "Whether the last transaction was committed.")
+STORE_COMMITS = _counter("diemcau_store_commits_total", "Transactions that were committed.")
+STORE_FAILURES = _counter("diemcau_store_failures_total", "Transactions that failed, retries included.")
+STORE_DROPPED = _counter("diemcau_store_dropped_total", "Rows that nobody waited for, and that were given up.")
+STORE_PENDING = _gauge("diemcau_store_pending", "What is not committed yet.")
+STORE_COMMIT = _gauge("diemcau_store_last_commit_seconds", "How long the last transaction took.")
+
 # Of the process, beside what prometheus_client says of it.
 LOOP_LAG = _histogram("diemcau_loop_lag_seconds", "How late the event loop runs what is due.")
 EXPOSITION_DURATION = _gauge("diemcau_exposition_duration_seconds", "How long the exposition before this one took.")
@@ -162,6 +184,16 @@ INCIDENTS_TOLD = 200
 """Ongoing incidents that have series of their own: the largest."""
 PHASED = {"icmp": ICMP_PHASES, "http": HTTP_PHASES}
 """Kind → where its phases go."""
+TOLD_BY_TIER: Mapping[str, Callable[[Counts], int]] = {
+    POINTS_EXPECTED: lambda counts: counts.expected,
+    POINTS_CONNECTED: lambda counts: counts.up,
+    POINTS_READY: lambda counts: counts.ready,
+    POINTS_REPORTED: lambda counts: counts.reported,
+    REPORTED_LATE: lambda counts: counts.late,
+    DELEGATES: lambda counts: counts.delegates,
+    ATTENDEES: lambda counts: counts.attendees,
+}
+"""Of each tier of which a point is to take part."""
 LAYER_UP = {CheckState.UP: 1, CheckState.DOWN: 0}
 UP = {PointState.UP: 1, PointState.DEGRADED: 1, PointState.DOWN: 0}
 
@@ -187,6 +219,34 @@ class Alerts(Protocol):
     @property
     def deliveries(self) -> Sequence[Delivery]:
         """One for each Alertmanager."""
+
+
+class StoreCounters(Protocol):
+    """What the store's writer says of itself."""
+
+    @property
+    def commits(self) -> int:
+        """Transactions that were committed."""
+
+    @property
+    def failures(self) -> int:
+        """Transactions that failed, retries included."""
+
+    @property
+    def dropped(self) -> int:
+        """Rows that nobody waited for, and that were given up."""
+
+    @property
+    def pending(self) -> int:
+        """What is not committed yet."""
+
+    @property
+    def last_commit_s(self) -> float:
+        """How long the last transaction took."""
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the last transaction was committed."""
 
 
 class LoopLag:
@@ -290,6 +350,7 @@ class Exposition:
         kind_of: Callable[[str], str] = str,
         figures: Iterable[Figure] = (),
         pages: Callable[[], int] = int,
+        store: Callable[[], StoreCounters | None] = lambda: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """``kind_of(module)`` names its kind; it is asked once for each check and configuration."""
@@ -305,6 +366,7 @@ class Exposition:
         self._kind_of = kind_of
         self._figures = tuple(figures)
         self._pages = pages
+        self._store = store
         self._clock = clock
         self._rendered: Rendered | None = None
         self._blamed: dict[tuple[str, ...], None] = {}
@@ -327,9 +389,11 @@ class Exposition:
                 document.append(family, "".join(lines))
             await asyncio.sleep(0)
         self._add_province(document)
+        self._add_readiness(document)
         self._add_incidents(document)
         self._add_engine(document)
         self._add_alerts(document)
+        self._add_store(document)
         self._add_process(document)
         text = document.encode(generate_latest(self.registry))
         self._before = (time.perf_counter() - begun, len(text))
@@ -364,12 +428,6 @@ class Exposition:
             for state in PointState:
                 count = pipeline.counts.get((tier, district, state), 0)
                 document.add(POINTS, count, tier=tier, district=district, state=state)
-        for tier, counts in pipeline.readiness(self._clock()).tiers.items():
-            if not counts.expected:
-                continue
-            document.add(POINTS_EXPECTED, counts.expected, tier=tier)
-            document.add(POINTS_CONNECTED, counts.up, tier=tier)
-            document.add(POINTS_READY, counts.ready, tier=tier)
         document.add(PHASE, 1, phase=pipeline.phase.name)
         document.add(REPORT_AT, pipeline.ceremony.report_at)
         document.add(BEGINS_AT, pipeline.ceremony.begins_at)
@@ -379,6 +437,26 @@ class Exposition:
         document.add(STRAY, pipeline.strays)
         for kind, count in pipeline.happenings.items():
             document.add(HAPPENINGS, count, type=kind)
+
+    def _add_readiness(self, document: Document) -> None:
+        pipeline, now = self._pipeline, self._clock()
+        readiness = pipeline.readiness(now)
+        for tier, counts in readiness.tiers.items():
+            document.add(POINTS_PLANNED, counts.planned, tier=tier)
+            for family, of in TOLD_BY_TIER.items() if counts.expected else ():
+                document.add(family, of(counts), tier=tier)
+        lacking = pipeline.lacking(now)
+        for tier, lack in product((tier for tier, counts in readiness.tiers.items() if counts.expected), Lack):
+            document.add(POINTS_LACKING, lacking[tier, lack], tier=tier, lack=lack)
+        for district, (expected, ready) in _by_district(pipeline.tally.places(now)).items():
+            document.add(DISTRICT_EXPECTED, expected, district=district)
+            document.add(DISTRICT_READY, ready, district=district)
+        ratio, total = pipeline.tally.rules.target_ratio, readiness.total
+        document.add(TARGET, ratio)
+        met_at = pipeline.trend.met_at(target_of(total.expected, ratio), total.ready, now)
+        document.add(MET_AT, nan if met_at is None else met_at)
+        for voice, late in product(Voice, (False, True)):
+            document.add(CHECK_INS, pipeline.check_ins[voice, late], voice=voice, late=str(late).lower())
 
     def _add_incidents(self, document: Document) -> None:
         incidents = self._pipeline.incidents
@@ -434,6 +512,17 @@ class Exposition:
             document.add(PENDING, delivery.pending, alertmanager=delivery.url)
             document.add(REACHABLE, delivery.reachable, alertmanager=delivery.url)
 
+    def _add_store(self, document: Document) -> None:
+        store = self._store()
+        if store is None:
+            return
+        document.add(STORE_HEALTHY, store.healthy)
+        document.add(STORE_COMMITS, store.commits)
+        document.add(STORE_FAILURES, store.failures)
+        document.add(STORE_DROPPED, store.dropped)
+        document.add(STORE_PENDING, store.pending)
+        document.add(STORE_COMMIT, store.last_commit_s)
+
     def _add_process(self, document: Document) -> None:
         if self._lag is not None:
             document.add_histogram(LOOP_LAG, self._lag.histogram)
@@ -441,6 +530,16 @@ class Exposition:
         document.add(EXPOSITION_DURATION, duration_s)
         document.add(EXPOSITION_SIZE, size_bytes)
         document.add(BUILD, 1, **self._build)
+
+
+def _by_district(places: Mapping[Place, Counts]) -> dict[str, tuple[int, int]]:
+    """Expected and ready points of each district that has any; the province's own belong to none."""
+    found: dict[str, tuple[int, int]] = {}
+    for (_, district, _), counts in places.items():
+        if district and counts.expected:
+            expected, ready = found.get(district, (0, 0))
+            found[district] = expected + counts.expected, ready + counts.ready
+    return found
 
 
 def _add_incident(document: Document, one: Incident, inventory: Inventory) -> None:

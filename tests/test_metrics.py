@@ -2,6 +2,7 @@ import asyncio
 import re
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from monitor.core.checkin import Author, Draft, Voice, receive
 from monitor.core.incidents import Incident
 from monitor.core.model import (
     Ceremony,
@@ -25,11 +27,15 @@ from monitor.core.model import (
     NodeKind,
     Phase,
     Point,
+    Source,
     Tier,
     Tree,
 )
 from monitor.core.pipeline import Pipeline
 from monitor.core.power import Reading
+from monitor.core.pulse import check_of
+from monitor.core.readiness import Lack, Requirement, Rule, Rules
+from monitor.core.trend import Sample, Trend
 from monitor.metrics import FAMILIES, INCIDENTS_TOLD, SLICE, Alerts, Document, Exposition, LoopLag, escape, labelled
 from probes.model import BatchCounters, EngineCounters, Failure, Figure, Histogram, Layer, Measurement, Observation
 from probes.registry import FIGURES
@@ -37,7 +43,7 @@ from probes.registry import FIGURES
 GOLDEN = Path(__file__).with_name("metrics.txt")
 NOW = 1746680400.0
 """2025-05-08 05:00 UTC."""
-MODULES = {"ping": "icmp", "portal": "http", "h323": "tcp"}
+MODULES = {"ping": "icmp", "portal": "http", "h323": "tcp", "page": "page"}
 AWKWARD = 'Thôn "Đồng\\Tiến"\nxóm Ngã Ba'
 
 ANSWERED = Measurement(success=True, duration_s=4.7e-06, phases=(("resolve", 0.0), ("rtt", 4.7e-06)))
@@ -73,6 +79,17 @@ class FakeDelivery(msgspec.Struct):
     refused: int = 0
     reachable: bool = True
     pending: int = 2
+
+
+class FakeStore(msgspec.Struct):
+    """The store's writer."""
+
+    commits: int = 12
+    failures: int = 2
+    dropped: int = 0
+    pending: int = 4
+    last_commit_s: float = 0.003
+    healthy: bool = True
 
 
 class FakeAlerts:
@@ -118,12 +135,26 @@ def told(pipeline: Pipeline, check: str, *found: Measurement) -> None:
         pipeline.observe(Observation(check, NOW + second, "center", measurement))
 
 
-def exposition_of(pipeline: Pipeline, alerts: Alerts | None = None) -> Exposition:
+def exposition_of(
+    pipeline: Pipeline, alerts: Alerts | None = None, store: FakeStore | None = None, at: float = NOW + 10
+) -> Exposition:
     engine = EngineCounters(lag=Histogram.of(0.001, 0.01))
     engine.batches = {"icmp": BatchCounters(sent=7, late_replies=2)}
     return Exposition(
-        pipeline, engine, LoopLag(), alerts, kind_of=MODULES.__getitem__, figures=FIGURES, clock=lambda: NOW + 10
+        pipeline,
+        engine,
+        LoopLag(),
+        alerts,
+        kind_of=MODULES.__getitem__,
+        figures=FIGURES,
+        store=lambda: store,
+        clock=lambda: at,
     )
+
+
+def check_in(pipeline: Pipeline, point_id: str, now: float, voice: Voice = Voice.POINT, **said: object) -> None:
+    draft = Draft(**{"entry": f"{point_id}-{now:.0f}".ljust(8, "-"), "picture": True, "sound": True, **said})
+    pipeline.check_in(receive(draft, point_id, Author(voice, point_id), now, CEREMONY.report_at))
 
 
 @pytest.fixture
@@ -143,7 +174,8 @@ def whole() -> Exposition:
     pipeline.hear_power("xa-1", Reading("ups", on_battery=False, at=NOW + 3, left_s=600.0))
     pipeline.happenings["PointChanged"] += 1
     blame(pipeline, "network:acc-1")
-    return exposition_of(pipeline, FakeAlerts())
+    pipeline.trend = Trend(Sample(NOW - 30 * ago, 1, 1, 5 - ago, 0) for ago in range(6))
+    return exposition_of(pipeline, FakeAlerts(), FakeStore())
 
 
 def blame(pipeline: Pipeline, incident_id: str, **changes: object) -> Incident:
@@ -462,3 +494,90 @@ async def test_of_very_many_incidents_the_largest_have_series() -> None:
     assert len(told) == INCIDENTS_TOLD
     sizes = [value for key, value in found.items() if key[0] == "diemcau_incident_points_down"]
     assert min(sizes) >= 1
+
+
+RULES = Rules(rules=(Rule(requires=frozenset({Requirement.SOUND, Requirement.DELEGATES})),), target_ratio=0.5)
+LATER = NOW + 200
+"""When a line that is up since NOW is up for long enough."""
+
+
+def morning() -> Pipeline:
+    """Four villages of a district take part, of which three answer and one has its page open; a fifth is merged."""
+    villages = [point(f"v{n}", tier=Tier.VILLAGE, district_code="384", commune_code="14845") for n in range(4)]
+    merged = point("v4", tier=Tier.VILLAGE, mode=Mode.MERGED, merged_into="v0", district_code="384")
+    inventory = province(*villages, merged)
+    policies = [policy(f"v{n}/ping") for n in range(3)]
+    policies.append(CheckPolicy(check_of("v1"), "v1", Layer.REACHABLE, 1.0, source=Source.PAGE))
+    pipeline = Pipeline(inventory, CEREMONY, policies, NOW, rules=RULES)
+    for check in (*(f"v{n}/ping" for n in range(3)), check_of("v1")):
+        told(pipeline, check, ANSWERED, ANSWERED)
+    return pipeline
+
+
+async def test_the_number_that_is_owed_is_told_by_tier_and_district() -> None:
+    pipeline = morning()
+    check_in(pipeline, "v0", NOW + 3, delegates=20, attendees=25)
+    check_in(pipeline, "v2", NOW + 1801, Voice.COORDINATOR, delegates=7, sound=False)
+    check_in(pipeline, "v4", NOW + 4, delegates=99)
+    found = await samples(exposition_of(pipeline, at=LATER))
+    village = labels(tier="village")
+    told_of = {
+        "diemcau_points_planned": 5,
+        "diemcau_points_expected": 4,
+        "diemcau_points_ready": 1,
+        "diemcau_points_reported": 2,
+        "diemcau_points_reported_late": 1,
+        "diemcau_delegates": 27,
+        "diemcau_attendees": 32,
+    }
+    assert {name: found[name, village] for name in told_of} == told_of
+    assert found["diemcau_points_ready_by_district", labels(district="384")] == 1
+    assert found["diemcau_points_expected_by_district", labels(district="384")] == 4
+    assert found["diemcau_readiness_target", labels()] == 0.5
+    assert ("diemcau_readiness_met_timestamp_seconds", labels()) not in found
+    assert found["diemcau_check_ins_total", labels(voice="coordinator", late="true")] == 1
+    assert found["diemcau_check_ins_total", labels(voice="point", late="false")] == 2
+    assert found["diemcau_check_ins_total", labels(voice="user", late="true")] == 0
+
+
+async def test_what_points_lack_is_what_their_standings_say() -> None:
+    """Each point by each thing; whoever opened a page is there, and has only not reported."""
+    pipeline = morning()
+    check_in(pipeline, "v0", NOW + 3)
+    found = await samples(exposition_of(pipeline, at=LATER))
+    lacking = {
+        Lack(dict(of)["lack"]): value
+        for (name, of), value in found.items()
+        if name == "diemcau_points_lacking" and value
+    }
+    assert lacking == {Lack.UNSEEN: 1, Lack.NOT_ATTENDED: 2, Lack.NOT_REPORTED: 1, Lack.NO_DELEGATES: 1}
+    standings = [pipeline.standing(point_id, LATER) for point_id in pipeline.points]
+    assert Counter(lack for each in standings for lack in each.lacks) == lacking
+
+
+async def test_a_point_that_becomes_ready_lacks_nothing_any_more() -> None:
+    pipeline = morning()
+    check_in(pipeline, "v0", NOW + 3, delegates=0)
+    for at, value in ((NOW + 10, 3), (LATER, 0)):
+        found = await samples(exposition_of(pipeline, at=at))
+        assert found["diemcau_points_lacking", labels(tier="village", lack="settling")] == value
+    pipeline.replace(pipeline.inventory, CEREMONY, [], NOW + 300, rules=RULES)
+    assert pipeline.lacking(NOW + 300)[Tier.VILLAGE, Lack.UNSEEN] == 4
+
+
+async def test_a_target_that_is_met_is_met_now() -> None:
+    pipeline = morning()
+    for point_id in ("v0", "v1"):
+        check_in(pipeline, point_id, NOW + 3, delegates=1)
+    found = await samples(exposition_of(pipeline, at=LATER))
+    assert found["diemcau_readiness_met_timestamp_seconds", labels()] == LATER
+
+
+async def test_the_store_is_told_of_once_it_is_open(whole: Exposition) -> None:
+    found = await samples(whole)
+    assert found["diemcau_store_commits_total", labels()] == 12
+    assert found["diemcau_store_failures_total", labels()] == 2
+    assert found["diemcau_store_pending", labels()] == 4
+    assert found["diemcau_store_healthy", labels()] == 1
+    before = await samples(exposition_of(pipeline_of(province(point("a")))))
+    assert not any(name.startswith("diemcau_store") for name, _ in before)

@@ -22,6 +22,7 @@ from monitor.alerting.ledger import Entry, Ledger
 from monitor.alerting.messages import Alert
 from monitor.alerting.outbox import Outbox
 from monitor.core.model import Happening
+from monitor.core.organization import Coordinator, Reminder
 from monitor.core.pipeline import Pipeline
 
 RESEND_S = 30.0
@@ -177,15 +178,18 @@ class Alertmanagers:
         *,
         external_url: str,
         monitor: str = "",
+        coordinators: Callable[[], Mapping[str, Coordinator]] = dict,
         resend_s: float = RESEND_S,
         timeout_s: float = TIMEOUT_S,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """``external_url``: where the recipients see the board. ``monitor``: names this one where there are several.
 
+        ``coordinators`` asks for the desks that reminders name, by scope.
         Raises ValueError for a URL that is none.
         """
         self._ledger = Ledger(pipeline, external_url=external_url, monitor=monitor)
+        self._coordinators = coordinators
         self._resend_s = resend_s
         self._timeout_s = timeout_s
         self._clock = clock
@@ -211,6 +215,13 @@ class Alertmanagers:
             self._tell(self._ledger.fold(happenings, self._clock()))
         except Exception:
             log.exception("alerting.defect")  # the next repeat mends the ledger
+
+    def remind(self, reminder: Reminder) -> None:
+        """Ask a district for what is missing; the alert ends by itself. Never blocks, never raises."""
+        try:
+            self._tell(self._ledger.remind(reminder, self._coordinators(), self._clock()))
+        except Exception:
+            log.exception("alerting.defect")
 
     async def run(self) -> None:
         """Until cancelled; then posts what is pending once, within ``timeout_s``."""

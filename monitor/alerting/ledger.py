@@ -5,7 +5,8 @@ Only an expected point fires: one that is down, or one whose line is there while
 electricity is not. A point has one alert; what it is about may change, then another takes its place. Suppress
 creation, never resolution: while the monitor is blind nothing new fires about points; what fires already stays, through
 unknown as well, until its point is seen connected, is not expected any more, or is taken out of the inventory or out
-of observation. A point that flaps keeps its one alert until it has calmed down: nobody is rung at each fall.
+of observation. A point that flaps keeps its one alert until it has calmed down: nobody is rung at each fall. Reminders
+fire beside all that, because somebody asked for them, and end when their time is over.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,6 +28,7 @@ from monitor.alerting.messages import (
     relabelled,
     replaced,
 )
+from monitor.alerting.reminders import LASTS_S, reminder_alert
 from monitor.core.incidents import Incident
 from monitor.core.model import (
     BlindnessChanged,
@@ -39,6 +41,7 @@ from monitor.core.model import (
     PointChanged,
     PointState,
 )
+from monitor.core.organization import Coordinator, Reminder
 from monitor.core.pipeline import Pipeline
 
 OVER = frozenset({PointState.UP, PointState.DEGRADED, PointState.NOT_EXPECTED})
@@ -71,6 +74,13 @@ class Entry(msgspec.Struct, frozen=True):
     ends_at: float | None = None
 
 
+class Reminding(msgspec.Struct, frozen=True):
+    """A reminder that fires."""
+
+    fingerprint: str
+    until: float
+
+
 class Ledger:
     """The one writer of what fires. Each method returns the fingerprints whose entry changed."""
 
@@ -86,6 +96,8 @@ class Ledger:
         """Point id, incident (after INCIDENTS), or MONITOR → fingerprint, of what fires."""
         self._worded_at: dict[str, float] = {}
         """When it was last worded, by what it is about."""
+        self._reminders: dict[str, Reminding] = {}
+        """Those that fire, by district."""
         self._blind = False
         self._under: tuple[Inventory, Phase] | None = None
         """What the labels of all that fires were made under."""
@@ -114,6 +126,7 @@ class Ledger:
         changed = set(self._sight(pipeline.blind, pipeline.blind_since, pipeline.blind_reason, now))
         changed.update(self._leave(now))
         changed.update(self._relabel(now))
+        changed.update(self._expire(now))
         for point_id, status in pipeline.points.items():
             if word_about(status.state, status.cause) != self._word(point_id):
                 told = status
@@ -121,6 +134,17 @@ class Ledger:
         for incident_id in pipeline.incidents.ongoing.keys() - self._incidents():
             changed.update(self._incident(incident_id, now))
         return changed
+
+    def remind(self, reminder: Reminder, coordinators: Mapping[str, Coordinator], now: float) -> set[str]:
+        """A district is reminded; where that fires already its time begins anew. Nothing where nothing is missing."""
+        alert = reminder_alert(reminder, self._pipeline, coordinators, self._scene(now))
+        if alert is None:
+            return set()
+        changed = set(self._forgo(reminder.district, now))
+        self.ended.pop(alert.fingerprint, None)
+        self.firing[alert.fingerprint] = alert
+        self._reminders[reminder.district] = Reminding(alert.fingerprint, now + LASTS_S)
+        return changed | {alert.fingerprint}
 
     def entry(self, fingerprint: str) -> Entry | None:
         """How this alert stands; None once it is forgotten."""
@@ -225,6 +249,19 @@ class Ledger:
                 alert = relabelled(self.firing[fingerprint], point, self._scene(now))
             if alert.fingerprint != fingerprint:
                 yield from self._replace(about, alert, now)
+
+    def _expire(self, now: float) -> Iterator[str]:
+        """End the reminders whose time is over; one from the future, too: the clock was set back."""
+        over = {key: min(one.until, now) for key, one in self._reminders.items() if not 0 < one.until - now <= LASTS_S}
+        for district, ended_at in over.items():
+            yield from self._forgo(district, ended_at)
+
+    def _forgo(self, district: str, at: float) -> Iterator[str]:
+        reminding = self._reminders.pop(district, None)
+        if reminding is not None:
+            alert = self.firing.pop(reminding.fingerprint)
+            self.ended[reminding.fingerprint] = Entry(alert, max(at, alert.raised_at))
+            yield reminding.fingerprint
 
     def _outdated(self) -> bool:
         pipeline, under = self._pipeline, self._under

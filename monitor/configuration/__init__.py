@@ -10,11 +10,15 @@ from pathlib import Path
 
 import msgspec
 
+from monitor.configuration import access as access_file
 from monitor.configuration import attribution as attribution_file
 from monitor.configuration import ceremony as ceremony_file
 from monitor.configuration import checks as checks_file
+from monitor.configuration import coordinators as coordinators_file
 from monitor.configuration import inventory as inventory_files
 from monitor.configuration import links as links_file
+from monitor.configuration import readiness as readiness_file
+from monitor.configuration import report as report_file
 from monitor.configuration.checks import (
     WITNESS_INTERVAL_S,
     CheckLine,
@@ -25,9 +29,12 @@ from monitor.configuration.checks import (
 )
 from monitor.configuration.errors import ConfigError, Errors, InvalidConfiguration, Spot
 from monitor.configuration.links import LinkPolicy
+from monitor.core.access import AccessPolicy
 from monitor.core.attribution import Priors
 from monitor.core.model import Ceremony, CheckPolicy, Inventory, Node, NodeKind, Phase, Point, Source, Tier
+from monitor.core.organization import Coordinator, Letterhead
 from monitor.core.pulse import BEAT_S, check_of
+from monitor.core.readiness import Rules
 from probes.model import Check, Layer
 from probes.registry import KINDS
 
@@ -59,6 +66,12 @@ class Configuration(msgspec.Struct, frozen=True, dict=True):
     """Kind of network node → the module that asks those that have an address."""
     links: LinkPolicy = LinkPolicy()
     priors: Priors = Priors()
+    rules: Rules = Rules()
+    """What makes points ready."""
+    coordinators: Mapping[str, Coordinator] = {}
+    """Who answers for a district or commune, by scope."""
+    letterhead: Letterhead = Letterhead()
+    access: AccessPolicy = AccessPolicy()
 
     def checks(self, phase: Phase) -> list[Check]:
         """All checks of a phase: of the points that take part and have an address, then services, witnesses, nodes."""
@@ -205,7 +218,13 @@ def load(directory: Path) -> Configuration:
     inventory = inventory_files.read(directory, names, errors)
     links = links_file.read(directory, inventory, errors)
     priors = attribution_file.read(directory, errors)
+    rules = readiness_file.read(directory, errors)
+    coordinators = coordinators_file.read(directory, inventory, errors)
+    letterhead = report_file.read(directory, errors)
+    access = access_file.read(directory, errors)
     if ceremony is None or checks is None or inventory is None or links is None or priors is None:
+        raise errors.invalid()
+    if rules is None or coordinators is None or letterhead is None or access is None:
         raise errors.invalid()
     return Configuration(
         inventory,
@@ -218,4 +237,8 @@ def load(directory: Path) -> Configuration:
         checks.nodes,
         links,
         priors,
+        rules,
+        coordinators,
+        letterhead,
+        access,
     )

@@ -1,4 +1,4 @@
-"""Reads links.yaml, which links to points' pages hold, and the secret that signs them, which is no configuration.
+"""Reads links.yaml, which of the signed links hold, and the secret that signs them, which is no configuration.
 
 The file may be missing: then every link of generation 0 holds. Raising a generation rotates the links below it.
 """
@@ -16,12 +16,16 @@ from monitor.configuration.decode import WRONG, decode
 from monitor.configuration.errors import Errors, did_you_mean, quoted
 from monitor.configuration.source import Listing, Node, Scalar, Section, find, read_yaml
 from monitor.core.model import Inventory
+from monitor.core.organization import scopes_of
 
 FILE = "links.yaml"
 SECRET_FILE = "links.key"  # noqa: S105 - where it stands, not what it is
 SECRET_BYTES = 32
+WALL = "wall"
+"""The name of the link of the screens on the wall."""
 SPOILT = "{path} is not what was written there: restore it, or delete it and hand out every link anew"
 GENERATIONS = 1_000_000
+NAMED = "the id of a point in points.csv, district:<code> or commune:<code> of one, or wall"
 
 Generation = Annotated[int, Meta(ge=0, le=GENERATIONS)]
 
@@ -32,9 +36,9 @@ class LinkPolicy(msgspec.Struct, frozen=True):
     generation: Generation = 0
     """Of all links."""
     generations: Mapping[str, Generation] = {}
-    """Of single points' links, by point id."""
+    """Of single links, by what they speak for: a point's id, a coordinator's scope (``district:386``), ``wall``."""
     revoked: tuple[str, ...] = ()
-    """Points whose links do not hold."""
+    """Those whose links do not hold."""
 
 
 class LinkFile(msgspec.Struct, frozen=True):
@@ -60,26 +64,32 @@ def read(directory: Path, inventory: Inventory | None, errors: Errors) -> LinkPo
     before = errors.total
     file = decode(tree, LinkFile, errors)
     if inventory is not None:
-        _check_points(tree, inventory, errors)
+        _check_names(tree, names(inventory), errors)
     if file is WRONG or errors.total > before:
         return None
     return LinkPolicy(file.generation, file.generations, file.revoked)
 
 
-def _check_points(tree: Section, inventory: Inventory, errors: Errors) -> None:
-    """Whether every point that is named is there: a link that was revoked under a misspelt id would still hold."""
+def names(inventory: Inventory) -> frozenset[str]:
+    """Everything that may have a link: points, the scopes of coordinators, and the wall."""
+    scopes = (scope for point in inventory.points.values() for scope in scopes_of(point))
+    return frozenset({*inventory.points, *scopes, WALL})
+
+
+def _check_names(tree: Section, known: frozenset[str], errors: Errors) -> None:
+    """Whether everything that is named is there: a link that was revoked under a misspelt name would still hold."""
     generations, revoked = find(tree, "generations"), find(tree, "revoked")
     if isinstance(generations, Section):
         for name, (spot, _) in generations.entries.items():
-            _check_point(name, spot, f"generations.{name}", inventory, errors)
+            _check_name(name, spot, f"generations.{name}", known, errors)
     for index, node in enumerate(revoked.items if isinstance(revoked, Listing) else ()):
         if isinstance(node, Scalar):
-            _check_point(node.text, node, f"revoked[{index}]", inventory, errors)
+            _check_name(node.text, node, f"revoked[{index}]", known, errors)
 
 
-def _check_point(name: str, spot: Node, key: str, inventory: Inventory, errors: Errors) -> None:
-    if name not in inventory.points:
-        errors.add(spot, key, "the id of a point in points.csv", quoted(name), did_you_mean(name, inventory.points))
+def _check_name(name: str, spot: Node, key: str, known: frozenset[str], errors: Errors) -> None:
+    if name not in known:
+        errors.add(spot, key, NAMED, quoted(name), did_you_mean(name, sorted(known)))
 
 
 def link_secret(state: Path) -> bytes:

@@ -5,6 +5,8 @@ from enum import StrEnum
 
 import msgspec
 
+from monitor.core.model import Point
+
 
 class ReportForm(StrEnum):
     """What a report is written as."""
@@ -23,6 +25,12 @@ class Coordinator(msgspec.Struct, frozen=True, kw_only=True):
     phone: str = ""
     """As it is written; empty where none is told."""
     email: str = ""
+
+
+def scopes_of(point: Point) -> tuple[str, ...]:
+    """The scopes whose coordinators speak for a point: its district's and its commune's; none for the province's own."""
+    codes = {"district": point.district_code, "commune": point.commune_code}
+    return tuple(f"{kind}:{code}" for kind, code in codes.items() if code)
 
 
 class Letterhead(msgspec.Struct, frozen=True, kw_only=True):

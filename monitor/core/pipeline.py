@@ -13,7 +13,7 @@ import msgspec
 from monitor.core import detection, verdict
 from monitor.core.attribution import Attribution, Attributor, Priors
 from monitor.core.blindness import Blindness, Sight
-from monitor.core.checkin import CheckIn
+from monitor.core.checkin import CheckIn, Voice
 from monitor.core.detection import CheckStatus
 from monitor.core.dossier import Dossier, Question
 from monitor.core.history import Bin, History
@@ -42,7 +42,7 @@ from monitor.core.model import (
 from monitor.core.phases import phase_at
 from monitor.core.power import Reading, hear, reading_of_ups
 from monitor.core.pulse import COMES_AGAIN_S
-from monitor.core.readiness import BLIND_VALID_S, Readiness, Rules, Seen, Standing, Tally
+from monitor.core.readiness import BLIND_VALID_S, Lack, Readiness, Rules, Seen, Standing, Tally
 from monitor.core.roster import Register
 from monitor.core.shared_fate import SharedFate
 from monitor.core.snapshot import Content, content_of
@@ -126,6 +126,8 @@ class Pipeline:
         """Whose fault what is down is."""
         self.happenings: Counter[str] = Counter()
         """How many of each sort, by name."""
+        self.check_ins: Counter[tuple[Voice, bool]] = Counter()
+        """How many were received, by who spoke and whether it was late."""
         self.stale = 0
         """Observations that came twice or after a newer one of their check: counted, not believed."""
         self.strays = 0
@@ -194,6 +196,11 @@ class Pipeline:
         """Whether a point is ready, and what it lacks. Raises KeyError for an unknown one."""
         return self._tally.standing(point_id, now, attended=_is_attended(self._points[point_id]))
 
+    def lacking(self, now: float) -> Counter[tuple[Tier, Lack]]:
+        """How many points taking part lack what, by tier; zeros may occur."""
+        pages = (check for check in self._order if check.policy.source is Source.PAGE)
+        return self._tally.lacking(now, (page.policy.point for page in pages if page.state is CheckState.UP))
+
     def content(self, now: float) -> Content:
         """The whole count at ``now``: some 10 µs a point."""
         return content_of(
@@ -220,6 +227,7 @@ class Pipeline:
         if report.point not in self._points:
             return []
         self._tally.report(report, self._now)
+        self.check_ins[report.author.voice, report.late] += 1
         return self._told([CheckedIn(report.point, report.received_at, report.late, report.author.voice)])
 
     def history(self, check_id: str, now: float) -> list[Bin]:

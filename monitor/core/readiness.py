@@ -8,7 +8,8 @@ Counts are kept current by events, so that asking costs nothing at 100,000 point
 standing the mere passing of time will change, by the instant when it does. Pure.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from heapq import heappop, heappush
 from math import inf, isfinite
@@ -177,7 +178,7 @@ def _fault(seen: Seen, rule: Rule) -> Lack | None:
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """Points and people of a tier, a district, a commune or the whole."""
+    """Points and people of a tier, a district, a commune or the whole. Summed up thousands of times a second."""
 
     planned: int = 0
     """All of them, whatever their mode."""
@@ -200,11 +201,35 @@ class Counts(msgspec.Struct, frozen=True):
 
     def plus(self, other: "Counts") -> "Counts":
         """Both together."""
-        return Counts(*(getattr(self, name) + getattr(other, name) for name in self.__struct_fields__))
+        return Counts(
+            self.planned + other.planned,
+            self.merged + other.merged,
+            self.without_coverage + other.without_coverage,
+            self.expected + other.expected,
+            self.up + other.up,
+            self.ready + other.ready,
+            self.hosted + other.hosted,
+            self.reported + other.reported,
+            self.late + other.late,
+            self.delegates + other.delegates,
+            self.attendees + other.attendees,
+        )
 
     def minus(self, other: "Counts") -> "Counts":
         """What is left without the other."""
-        return Counts(*(getattr(self, name) - getattr(other, name) for name in self.__struct_fields__))
+        return Counts(
+            self.planned - other.planned,
+            self.merged - other.merged,
+            self.without_coverage - other.without_coverage,
+            self.expected - other.expected,
+            self.up - other.up,
+            self.ready - other.ready,
+            self.hosted - other.hosted,
+            self.reported - other.reported,
+            self.late - other.late,
+            self.delegates - other.delegates,
+            self.attendees - other.attendees,
+        )
 
 
 NOTHING = Counts()
@@ -243,7 +268,9 @@ class _Entry(msgspec.Struct):
     seen: Seen
     report: CheckIn | None = None
     counted: Counts = NOTHING
-    """What it adds to its place now."""
+    """What it adds to its place now,"""
+    lacks: tuple[Lack, ...] = ()
+    """and what it lacks, as far as can be told without knowing whether its page is open."""
     changes_at: float = inf
 
 
@@ -256,6 +283,7 @@ class Tally:
         self._points = points
         self._places: dict[Place, Counts] = {}
         self._tiers: dict[Tier, Counts] = {}
+        self._lacking: Counter[tuple[Tier, Lack]] = Counter()
         self._heap: list[tuple[float, str]] = []
         self._hosted: dict[str, int] = {}
         for point in points.values():
@@ -304,6 +332,17 @@ class Tally:
         self._ripen(now)
         return self._places
 
+    def lacking(self, now: float, attended: Iterable[str] = ()) -> Counter[tuple[Tier, Lack]]:
+        """How many points taking part lack what, by tier. ``attended``: those whose page is open."""
+        self._ripen(now)
+        found = Counter(self._lacking)
+        for point_id in attended:
+            entry = self._entries[point_id]
+            if Lack.NOT_ATTENDED in entry.lacks:
+                found[entry.point.tier, Lack.NOT_ATTENDED] -= 1
+                found[entry.point.tier, Lack.NOT_REPORTED] += 1
+        return found
+
     def standing(self, point_id: str, now: float, *, attended: bool = False) -> Standing:
         """One point. ``attended``: whether its page is open. Raises KeyError for an unknown one."""
         entry = self._entries[point_id]
@@ -333,28 +372,32 @@ class Tally:
                 self._recount(entry, now)
 
     def _recount(self, entry: _Entry, now: float) -> None:
-        counted, changes_at = self._count(entry, now)
+        counted, lacks, changes_at = self._count(entry, now)
         if changes_at != entry.changes_at:
             entry.changes_at = changes_at
             if isfinite(changes_at):
                 heappush(self._heap, (changes_at, entry.point.id))
+        tier = entry.place[0]
+        if lacks != entry.lacks:
+            self._lacking.subtract((tier, lack) for lack in entry.lacks)
+            self._lacking.update((tier, lack) for lack in lacks)
+            entry.lacks = lacks
         if counted != entry.counted:
-            tier = entry.place[0]
             change = counted.minus(entry.counted)
             self._places[entry.place] = self._places.get(entry.place, NOTHING).plus(change)
             self._tiers[tier] = self._tiers.get(tier, NOTHING).plus(change)
             entry.counted = counted
 
-    def _count(self, entry: _Entry, now: float) -> tuple[Counts, float]:
-        """What a point adds to its place, and until when."""
+    def _count(self, entry: _Entry, now: float) -> tuple[Counts, tuple[Lack, ...], float]:
+        """What a point adds to its place, what it lacks, and until when."""
         point, report = entry.point, entry.report
         hosted = self._hosted.get(point.id, 0)
         if not point.expected:
             merged = point.mode is Mode.MERGED
-            return Counts(planned=1, merged=int(merged), without_coverage=int(not merged), hosted=hosted), inf
+            return Counts(planned=1, merged=int(merged), without_coverage=int(not merged), hosted=hosted), (), inf
         found = assess(entry.seen, report, entry.rule, self._ready_after_s, now)
         told = report is not None and report.delegates is not None
-        return Counts(
+        counts = Counts(
             planned=1,
             expected=1,
             up=int(_is_connected(entry.seen, now)),
@@ -364,7 +407,8 @@ class Tally:
             late=int(told and report is not None and report.late),
             delegates=(report.delegates or 0) if report is not None else 0,
             attendees=people(report),
-        ), found.changes_at
+        )
+        return counts, found.lacks, found.changes_at
 
 
 def people(report: CheckIn | None) -> int:

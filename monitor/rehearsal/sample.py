@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterable
 
-from monitor.core.model import Inventory, Node, Point
+from monitor.core.model import District, Inventory, Node, Point
 from monitor.rehearsal.geography import read_data
 
 Row = tuple[str | float | None, ...]
@@ -15,6 +15,9 @@ POINT_COLUMNS = (
 )  # fmt: skip
 NODE_COLUMNS = ("id", "parent", "name", "kind", "operator", "powered_by")
 DISTRICT_COLUMNS = ("code", "name", "column", "row")
+COORDINATOR_COLUMNS = ("district_code", "title", "phone", "email", "remark")
+REMARK = "dữ liệu mẫu: số không gọi được, thư không tới"
+"""No phone number begins with 0000, and no domain ends in .invalid (RFC 2606)."""
 
 LICENCE = "thanhhoa_communes_2025-05.LICENSE.txt"
 
@@ -31,6 +34,9 @@ def files(inventory: Inventory) -> dict[str, str]:
         "checks.yaml": read_data("checks.yaml"),
         "ceremony.yaml": read_data("ceremony.yaml"),
         "attribution.yaml": read_data("attribution.yaml"),
+        "readiness.yaml": read_data("readiness.yaml"),
+        "coordinators.csv": _table(COORDINATOR_COLUMNS, map(_coordinator_row, inventory.districts.values())),
+        "report.yaml": read_data("report.yaml"),
         "README.md": read_data("sample.md") + "\n```text\n" + read_data(LICENCE) + "```\n",
     }
 
@@ -53,3 +59,8 @@ def _point_row(point: Point) -> Row:
 
 def _node_row(node: Node) -> Row:
     return (node.id, node.parent, node.name, node.kind, node.operator, node.powered_by)
+
+
+def _coordinator_row(district: District) -> Row:
+    title = f"Phòng Văn hóa, Khoa học và Thông tin {district.name} (mẫu)"
+    return district.code, title, f"0000 000 {district.code}", f"diem-cau-{district.code}@huyen.example.invalid", REMARK

@@ -17,6 +17,7 @@ from monitor.configuration.reload import reload
 GOOD = Path(__file__).parent / "good"
 CURRENT = load(GOOD)
 FILES = sorted(path.name for path in GOOD.iterdir())
+OPTIONAL = ["points.xlsx", "districts.csv", "readiness.yaml", "coordinators.csv", "coordinators.xlsx"]
 
 
 def load_with(name: str, content: bytes) -> None:
@@ -33,13 +34,15 @@ def load_with(name: str, content: bytes) -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.sampled_from([*FILES, "points.xlsx", "districts.csv"]), st.binary(max_size=300))
+@given(st.sampled_from([*FILES, *OPTIONAL]), st.binary(max_size=300))
 @example("checks.yaml", b"[" * 100_000)
 @example("checks.yaml", b"? " * 50_000)
 @example("checks.yaml", b"&a [*a]")
 @example("ceremony.yaml", b"{? {? {} : 1} : 2}")
 @example("points.csv", b"id,name,tier,mode\n\x00,\x00,\x00,\x00\n")
 @example("points.csv", b"\xef\xbb\xbf\xef\xbb\xbfid,name,tier,mode\na,b,c,d")
+@example("readiness.yaml", b"rules: [{}, {}]")
+@example("coordinators.csv", b"scope,title\n:,\x00\ndistrict:,a\n")
 @example("points.xlsx", b"PK\x05\x06" + bytes(18))
 def test_arbitrary_bytes(name: str, content: bytes) -> None:
     load_with(name, content)

@@ -8,6 +8,8 @@ import pytest
 from monitor.configuration import InvalidConfiguration, load
 from monitor.configuration.links import SECRET_FILE, LinkPolicy, SecretUnusable, link_secret
 
+NAMED = "district:<code> or commune:<code> of one, or wall"
+
 
 def test_without_a_file_every_link_of_generation_0_holds(config: Path) -> None:
     assert load(config).links == LinkPolicy()
@@ -18,13 +20,25 @@ def test_what_the_file_says_is_in_force(config: Path) -> None:
     assert load(config).links == LinkPolicy(2, {"V-1": 3}, ("TU",))
 
 
+def test_coordinators_and_the_wall_have_links_of_their_own(config: Path) -> None:
+    (config / "links.yaml").write_text("generations: {'district:380': 1, wall: 2}\nrevoked: ['commune:14755']\n")
+    assert load(config).links == LinkPolicy(0, {"district:380": 1, "wall": 2}, ("commune:14755",))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("revoked: [V-99]", 'links.yaml:1:11: revoked[0]: expected the id of a point in points.csv, got "V-99"'),
+        (
+            "revoked: [V-99]",
+            f'links.yaml:1:11: revoked[0]: expected the id of a point in points.csv, {NAMED}, got "V-99"',
+        ),
         (
             "generations: {V99: 1}",
-            'links.yaml:1:15: generations.V99: expected the id of a point in points.csv, got "V99"',
+            f'links.yaml:1:15: generations.V99: expected the id of a point in points.csv, {NAMED}, got "V99"',
+        ),
+        (
+            "revoked: ['district:999']",
+            f'revoked[0]: expected the id of a point in points.csv, {NAMED}, got "district:999"',
         ),
         ("generation: -1", "links.yaml:1:13: generation: expected"),
         ("generation: soon", "links.yaml:1:13: generation: expected"),

@@ -12,6 +12,7 @@ from monitor.cli import main
 from monitor.configuration.checks import CheckLine, CheckSet, ModuleHead, Service, Witness
 from monitor.configuration.decode import spelled
 from monitor.configuration.links import LinkFile
+from monitor.configuration.readiness import ReadinessFile, RuleEntry
 from probes.model import Layer
 from probes.registry import KINDS
 
@@ -41,8 +42,9 @@ def test_a_kind_that_needs_more_says_what_to_install(name: str) -> None:
 
 
 def keys() -> Iterator[str]:
-    """Every key of checks.yaml but the kinds' own, and of links.yaml."""
+    """Every key of checks.yaml but the kinds' own, of readiness.yaml and of links.yaml."""
     parts: dict[str, type[msgspec.Struct]] = {
+        "rules[].": RuleEntry,
         "modules.<name>.": ModuleHead,
         "check_sets.<name>.": CheckSet,
         "check_sets.<name>.checks[].": CheckLine,
@@ -52,6 +54,7 @@ def keys() -> Iterator[str]:
     }
     for place, declared in parts.items():
         yield from (place + spelled(field.name, field.type)[0] for field in msgspec.structs.fields(declared))
+    yield from (spelled(field.name, field.type)[0] for field in msgspec.structs.fields(ReadinessFile))
     yield from ("modules.<name>.<kind>", "defaults.<tier>", "nodes.<kind>")
 
 

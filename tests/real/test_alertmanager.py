@@ -37,6 +37,7 @@ from monitor.core.model import (
     Tier,
     Tree,
 )
+from monitor.core.organization import Reminder
 from monitor.core.pipeline import Pipeline
 from probes.model import Failure, Layer, Measurement, Observation
 
@@ -153,6 +154,8 @@ class Hook:
         self.alerts: list[dict[str, Any]] = []
         self.told: dict[tuple[str, str], list[dict[str, Any]]] = {}
         """What was said of an incident, by receiver and incident."""
+        self.reminded: list[tuple[str, dict[str, Any]]] = []
+        """Reminders, with the receiver."""
 
     async def take(self, request: web.Request) -> web.Response:
         """One notification."""
@@ -160,7 +163,9 @@ class Hook:
         for alert in notification["alerts"]:
             self.alerts.append(alert)
             labels = alert["labels"]
-            if "instance" in labels:
+            if labels["alertname"] == "CheckInReminder":
+                self.reminded.append((notification["receiver"], alert))
+            elif "instance" in labels:
                 self.status[labels["instance"]] = alert["status"]
             else:
                 self.told.setdefault((notification["receiver"], labels["incident"]), []).append(alert)
@@ -446,3 +451,45 @@ async def test_two_monitors_make_one_alert(peers: list[Peer], hook: Hook) -> Non
         await asyncio.sleep(2.5)  # two intervals of the group
         assert hook.words() == {("ky-thuat", CUT.id): ["firing"], ("vnpt", CUT.id): ["firing"]}
         assert await peer.incidents() == [CUT.id]
+
+
+def shipped_receivers(hook: str) -> str:
+    """As shipped, also in what they tell of an end; each receiver is a webhook."""
+    shipped = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
+    routed = yaml.safe_load(shipped_routes(hook))
+    for receiver, ours in zip(shipped["receivers"], routed["receivers"], strict=True):
+        ours["webhook_configs"][0]["send_resolved"] = receiver["email_configs"][0]["send_resolved"]
+    return str(yaml.safe_dump(routed, allow_unicode=True))
+
+
+async def test_a_reminder_comes_once_and_may_come_again(
+    peers: list[Peer], hook: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From two monitors, repeated as it fires: once to the districts' desk alone, its end untold; later again."""
+    monkeypatch.setattr("monitor.alerting.ledger.LASTS_S", 8.0)
+    peer, provinces = peers[0], (Province(4), Province(4))
+    peer.configuration.write_text(shipped_receivers(hook.url), encoding="utf-8")
+    async with telling(provinces[0], [peer], 1.0) as first, telling(provinces[1], [peer], 1.0) as second:
+        provinces[0].cut(["p0"])
+        provinces[1].cut(["p0"])
+
+        def remind() -> None:
+            for alerts in (first, second):
+                alerts.remind(Reminder(district="397", at=time.time(), by="an", points=("p0",)))
+
+        remind()
+        await until(lambda: all(alerts.deliveries[0].failed for alerts in (first, second)))
+        await peer.start()  # it was away when the organizers asked
+        await until(lambda: len(hook.reminded) == 1 and hook.having("firing") == {"p0"})
+        await until(lambda: all(len(alerts.firing) == 1 for alerts in (first, second)))
+        await asyncio.sleep(3)  # its end is posted, and the group told of it
+        ((receiver, told),) = hook.reminded
+        assert (receiver, told["status"]) == ("dieu-phoi", "firing")
+        assert told["annotations"]["summary"].startswith("Huyện Triệu Sơn: còn 1/4 điểm cầu chưa sẵn sàng, hạn ")
+        assert told["generatorURL"] == f"{EXTERNAL}/readiness?district=397"
+
+        remind()
+        await until(lambda: len(hook.reminded) == 2)
+        await asyncio.sleep(2)
+        assert [alert["status"] for _, alert in hook.reminded] == ["firing", "firing"]
+        assert hook.having("firing") == {"p0"}

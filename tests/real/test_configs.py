@@ -21,12 +21,14 @@ from aiohttp import web
 
 from monitor.alerting.alertmanager import Alertmanagers, postable
 from monitor.alerting.incidents import concluded, incident_alert
-from monitor.alerting.ledger import Entry
+from monitor.alerting.ledger import Entry, Ledger
 from monitor.alerting.messages import Alert, Scene, monitor_blind, point_down, replaced
 from monitor.configuration import Configuration, load
 from monitor.core.incidents import Incident
 from monitor.core.model import Certainty, IncidentState, Tree
+from monitor.core.organization import Reminder
 from monitor.core.pipeline import Pipeline
+from monitor.core.trend import Sample, Trend
 from monitor.metrics import Exposition, LoopLag
 from probes.model import (
     BATTERY_RUNTIME,
@@ -91,6 +93,9 @@ def test_the_tools_accept_it(program: Callable[[str], Path], command: tuple[str,
         ({"alertname": "PointDegraded", "cause": "site", "severity": "info"}, "ky-thuat"),
         ({"cause": "power", "power_operator": ""}, "ky-thuat"),
         ({"cause": ""}, "ky-thuat"),
+        ({"alertname": "CheckInReminder", "cause": "reminder"}, "dieu-phoi"),
+        ({"alertname": "CheckInReminder", "cause": "reminder", "severity": "info"}, "dieu-phoi"),
+        ({"alertname": "ReadinessBehind", "cause": "readiness"}, "ky-thuat"),
     ],
     ids=str,
 )
@@ -379,6 +384,31 @@ async def test_what_was_wrong_is_taken_back_by_mail(mailing: Mailing, sample: Co
     await mailing.mails({(desk, subject) for desk in ("truc-ky-thuat", "truc-dieu-do")})
 
 
+async def test_a_reminder_is_one_mail_to_the_districts_desk(mailing: Mailing, sample: Configuration) -> None:
+    """With what each point lacks and who is called; while it lasts it is not said again, and its end is no news."""
+    live = sample.ceremony.phases[2]
+    now = time.time()
+    pipeline = Pipeline(sample.inventory, sample.ceremony, sample.policies(live), now, rules=sample.rules)
+    ours = [p.id for p in sample.inventory.points.values() if p.district_code == DARK and p.expected]
+    ledger = Ledger(pipeline, external_url="https://monitor.example.invalid")
+    ledger.remind(Reminder(district=DARK, at=now, by="an", points=tuple(ours)), sample.coordinators, now)
+    (alert,) = ledger.firing.values()
+    await mailing.post(alert)
+    await mailing.post(alert)
+    await until(lambda: mailing.server.mails)
+    ((_, _, text),) = mailing.server.mails
+    assert "ĐỀ NGHỊ BÁO SỐ" in text
+    assert "chưa có người trực" in text
+    assert "Đầu mối: Phòng Văn hóa, Khoa học và Thông tin Huyện Bá Thước (mẫu), 0000 000 386" in text
+    assert "https://monitor.example.invalid/readiness?district=386" in text
+    await asyncio.sleep(2.5)  # two intervals of the group
+    await mailing.post(ended=(alert,))
+    await asyncio.sleep(2.5)
+    subject = f"[NHẮC BÁO SỐ] {alert.annotations['summary']}"
+    assert subject.startswith(f"[NHẮC BÁO SỐ] Huyện Bá Thước: còn {len(ours)}/{len(ours)} điểm cầu chưa sẵn sàng, hạn ")
+    await mailing.mails({("dau-moi-huyen", subject)})
+
+
 def measured(layer: Layer, district: str | None) -> Measurement:
     """What a probe finds there."""
     if district == CUT or (district == DARK and layer is Layer.SIGNALLING):
@@ -388,12 +418,23 @@ def measured(layer: Layer, district: str | None) -> Measurement:
     return Measurement(True, 0.012)
 
 
+class Writing(msgspec.Struct):
+    """A store that writes."""
+
+    commits: int = 12
+    failures: int = 0
+    dropped: int = 0
+    pending: int = 0
+    last_commit_s: float = 0.003
+    healthy: bool = True
+
+
 @pytest.fixture
 async def exposed(sample: Configuration) -> AsyncIterator[str]:
     """The address of a monitor's metrics: the sample province, one district of which is lost."""
     now = time.time()
     live = sample.ceremony.phases[2]
-    pipeline = Pipeline(sample.inventory, sample.ceremony, sample.policies(live), now - 60)
+    pipeline = Pipeline(sample.inventory, sample.ceremony, sample.policies(live), now - 60, rules=sample.rules)
     for step in range(40):
         for place, check in enumerate(pipeline.checks.values()):
             at = now - 40 + step + place / len(pipeline.checks)
@@ -408,7 +449,8 @@ async def exposed(sample: Configuration) -> AsyncIterator[str]:
     counters.scheduled = len(pipeline.checks)
     alerts = Alertmanagers(["http://127.0.0.1:9/am"], pipeline, external_url="https://monitor.example.invalid")
     alerts._refresh()
-    exposition = Exposition(pipeline, counters, LoopLag(), alerts)
+    pipeline.trend = Trend(Sample(now - 30 * ago, 1018, 1018, 900 - 10 * ago, 0) for ago in range(10))
+    exposition = Exposition(pipeline, counters, LoopLag(), alerts, store=Writing)
 
     async def metrics(_request: web.Request) -> web.Response:
         counters.observed += 1653
