@@ -204,25 +204,25 @@ def run(pages: int, duration_s: float, *, restart: bool) -> Report:
 async def _measure(directory: Path, pages: int, duration_s: float, *, restart: bool) -> Report:
     links, ids = Links(link_secret(directory / "state")), [f"p-{number:05}" for number in range(pages)]
     write_configuration(directory / "config", ids)
-    port = _free_port()
+    port = free_port()
     crowd = _Crowd(port, [links.token(point_id) for point_id in ids])
-    async with _service(directory, port) as server:
+    async with service(directory, port) as server:
         began = perf_counter()
         await crowd.open()
         opened_s = perf_counter() - began
         beating = asyncio.create_task(crowd.beat())
         await asyncio.sleep(SETTLES_S)
         crowd.rtts, crowd.unanswered = [], 0
-        server_cpu_s, client_cpu_s, began = _cpu_s(server.pid), process_time(), perf_counter()
+        server_cpu_s, client_cpu_s, began = cpu_s(server.pid), process_time(), perf_counter()
         await asyncio.sleep(duration_s)
         took_s = perf_counter() - began
-        server_cpu_s, client_cpu_s = _cpu_s(server.pid) - server_cpu_s, process_time() - client_cpu_s
-        rss, rtts, unanswered = _rss_bytes(server.pid), sorted(crowd.rtts), crowd.unanswered
-        stopped_s = await _stop(server) if restart else None
+        server_cpu_s, client_cpu_s = cpu_s(server.pid) - server_cpu_s, process_time() - client_cpu_s
+        rss, rtts, unanswered = rss_bytes(server.pid), sorted(crowd.rtts), crowd.unanswered
+        stopped_s = await stop(server) if restart else None
     back_s = None
     if stopped_s is not None:
         began = perf_counter()
-        async with _service(directory, port):
+        async with service(directory, port):
             await crowd.all_open()
             back_s = stopped_s + perf_counter() - began
             crowd.close()
@@ -255,12 +255,12 @@ def write_configuration(directory: Path, ids: Sequence[str]) -> None:
 
 
 @asynccontextmanager
-async def _service(directory: Path, port: int) -> AsyncIterator["subprocess.Popen[bytes]"]:
+async def service(directory: Path, port: int, *options: str) -> AsyncIterator["subprocess.Popen[bytes]"]:
     """``diemcau run`` as anybody runs it; ended at the latest on the way out."""
     arguments = ["run", "--config", directory / "config", "--state", directory / "state"]
     with (directory / "log").open("ab") as said:
         server = subprocess.Popen(  # noqa: ASYNC220 - it only forks
-            [sys.executable, "-m", "monitor", *map(str, arguments), "--listen", f"127.0.0.1:{port}"],
+            [sys.executable, "-m", "monitor", *map(str, arguments), "--listen", f"127.0.0.1:{port}", *options],
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=said,
@@ -269,7 +269,7 @@ async def _service(directory: Path, port: int) -> AsyncIterator["subprocess.Pope
             await _listening(server, port, directory / "log")
             yield server
         finally:
-            await _stop(server)
+            await stop(server)
 
 
 async def _listening(server: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
@@ -290,7 +290,7 @@ def _last_words(log: Path) -> str:
     return f"the service ended by itself: {log.read_text(encoding='utf-8')[-2000:]}"
 
 
-async def _stop(server: "subprocess.Popen[bytes]") -> float:
+async def stop(server: "subprocess.Popen[bytes]") -> float:
     """Tell it to end; the seconds until it has."""
     began = perf_counter()
     if server.poll() is None:
@@ -300,18 +300,20 @@ async def _stop(server: "subprocess.Popen[bytes]") -> float:
     return perf_counter() - began
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A TCP port of loopback that nobody uses now."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s(pid: int) -> float:
     """User and system time of a process (proc(5): fields 14 and 15 of stat)."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _rss_bytes(pid: int) -> int:
+def rss_bytes(pid: int) -> int:
+    """Resident memory of a process (proc(5))."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS:"))

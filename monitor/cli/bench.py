@@ -7,6 +7,7 @@ import click
 import msgspec
 
 from monitor.bench import attribution as attribution_bench
+from monitor.bench import checkins as checkins_bench
 from monitor.bench import engine as engine_bench
 from monitor.bench import hls as hls_bench
 from monitor.bench import icmp as icmp_bench
@@ -113,6 +114,31 @@ def pages(pages: int, duration: float, restart: bool, as_json: bool) -> None:  #
             f"restart: the service ended within {report.stopped_seconds:.1f} s; "
             f"every page was back {report.back_seconds:.1f} s after it was told to"
         )
+
+
+@command.command(name="check-ins")
+@click.option("--points", type=click.IntRange(1, 50_000), default=5000, show_default=True)
+@click.option("--duration", default="60s", show_default=True, callback=seconds, help="All check in within it.")
+@click.option("--interval", default="1s", show_default=True, callback=seconds, help="How often each point is probed.")
+@click.option("--store", default="", metavar="URL", help="A database of its own, emptied by you. [default: SQLite]")
+@click.option("--json", "as_json", is_flag=True, help="Figures for a program.")
+def check_ins(points: int, duration: float, interval: float, store: str, as_json: bool) -> None:  # noqa: FBT001
+    """Every point checks in from its own page while all are probed, against the service in a process of its own."""
+    try:
+        report = checkins_bench.run(points, duration, interval, store)
+    except OSError as error:
+        raise click.ClickException(error.strerror or str(error)) from error
+    if as_json:
+        click.echo(msgspec.json.encode(report).decode())
+        return
+    click.echo(
+        f"{report.check_ins:,} check-ins in {report.duration_seconds:.0f} s: {report.failed:,} failed, "
+        f"{report.missing:,} answered and not in the store\n"
+        f"answered after {report.answer_median_seconds * 1e3:.1f} ms median, {report.answer_p99_seconds * 1e3:.1f} ms "
+        f"p99, {report.answer_max_seconds * 1e3:.1f} ms at most\n"
+        f"{report.probes:,} probes meanwhile, {report.late:,} late by more than 50 ms\n"
+        f"service: CPU {report.cpu_ratio:.1%} of one core, {report.rss_bytes / 1e6:,.0f} MB"
+    )
 
 
 @command.command()

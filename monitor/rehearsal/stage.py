@@ -24,7 +24,7 @@ from monitor.configuration import Configuration
 from monitor.configuration.checks import Role
 from monitor.configuration.links import link_secret
 from monitor.core.model import Point, PointState, Tier
-from monitor.rehearsal import directory, doors, namespaces, peers, remote, scenario, servers, sites, upses
+from monitor.rehearsal import directory, doors, namespaces, peers, remote, reporting, scenario, servers, sites, upses
 from monitor.rehearsal.batteries import Battery
 from monitor.rehearsal.blame import BlameScore, judge
 from monitor.rehearsal.children import Child, Household
@@ -33,10 +33,12 @@ from monitor.rehearsal.gathering import ServiceLog, Truth, Webhook
 from monitor.rehearsal.links import Carried, Lay
 from monitor.rehearsal.pages import Heard, Laptop, Open
 from monitor.rehearsal.remote import Browsers, Forwarder
+from monitor.rehearsal.reporting import Frozen, Reported
 from monitor.rehearsal.scenario import MOBILE, Scenario
 from monitor.rehearsal.score import CONNECTED, Evidence, Score, score
 from monitor.rehearsal.servers import SERVERS, SIP_PORT
 from monitor.rehearsal.upses import Upses
+from monitor.store import default_url
 from monitor.web.links import Links
 from probes.model import Layer
 
@@ -110,6 +112,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     blame: BlameScore
     forwarder: Carried | None
     pages: Heard | None
+    reported: Reported
+    frozen: Frozen | None
+    """The count at the deadline, where the rehearsal lasted until then."""
     service_cpu_ratio: float
     """Of one core, from its start to its end."""
     service_resident_bytes: int
@@ -205,6 +210,9 @@ class Rehearsal:
         self._ends = (points_end, namespaces.enter_centre_side())
         stack.callback(os.close, self._ends[1])
         self._upses = self._upses_of(upses.points_of(self._checks))
+        self._links = Links(link_secret(household.scratch / STATE))
+        duties = reporting.plan(configuration.inventory, play.duration_s, self._rng)
+        self._technicians = reporting.Technicians(f"http://127.0.0.1:{peers.BOARD_PORT}", self._links, duties)
 
     async def run(self) -> Outcome:
         """From the first program started to the last one ended."""
@@ -218,6 +226,9 @@ class Rehearsal:
             browsers = await stack.enter_async_context(pages)
             began_at = time.time()
             await self._warm_up()
+            technicians = asyncio.create_task(self._technicians.run(), name="technicians")
+            self._tasks.append(technicians)
+            stack.callback(technicians.cancel)
             await self._perform(forwarder, browsers)
             if self._setting.stay and not self._stop.is_set():
                 self._enter("staying until Ctrl-C")
@@ -225,8 +236,10 @@ class Rehearsal:
             cpu_s, resident = service.cpu_s, service.resident_bytes
             elapsed_s = time.time() - began_at
             self._log.read()
+            holding, frozen = await reporting.kept(default_url(self._household.scratch / STATE))
+            reported = self._technicians.outcome(holding)
             heard, carried = await browsers.finish(), await forwarder.finish()
-        return self._outcome(carried, heard, cpu_s / max(elapsed_s, 0.1), resident, elapsed_s)
+        return self._outcome(carried, heard, reported, frozen, cpu_s / max(elapsed_s, 0.1), resident, elapsed_s)
 
     # Opening
 
@@ -248,10 +261,9 @@ class Rehearsal:
 
     def _pages(self) -> Open:
         """The page of every village that takes part, with the link that was signed for it."""
-        links = Links(link_secret(self._household.scratch / STATE))
         speed = self.scene.scenario.battery_speed
         laptops = tuple(
-            Laptop(point.id, point.address or "", links.token(point.id), _laptop_minutes(point) * 60 / speed)
+            Laptop(point.id, point.address or "", self._links.token(point.id), _laptop_minutes(point) * 60 / speed)
             for point in self._villages
         )
         port = peers.BOARD_PORT
@@ -309,11 +321,11 @@ class Rehearsal:
         rules = peers.rule_files(self._setting.config) if self._setting.config else []
         prometheus = peers.prometheus(scratch, urls["prometheus"], rules, alerts=alertmanager is not None)
         found = {"alertmanager": alertmanager, "prometheus": prometheus}
-        self.scene.addresses = {"board": f"http://{doors.address(self._board)}"}
-        self.scene.addresses |= {name: urls[name] for name, peer in found.items() if peer is not None}
+        self.scene.addresses = {"board": f"http://{doors.address(self._board)}/wall/{self._links.wall_token()}"}
+        self.scene.addresses |= {name: f"{urls[name]}/" for name, peer in found.items() if peer is not None}
         self.scene.absent = tuple(name for name, peer in found.items() if peer is None)
         for name, url in self.scene.addresses.items():
-            self._say(f"{name}: {url}/")
+            self._say(f"{name}: {url}")
         for name in self.scene.absent:
             self._say(f"{name}: not on the PATH, done without")
         return alertmanager, prometheus
@@ -330,7 +342,7 @@ class Rehearsal:
             *("--config", str(self._household.scratch / "config")),
             *("--listen", f"fd:{self._board.fileno()}", "--listen", f":{peers.BOARD_PORT}"),
             *("--state", str(self._household.scratch / STATE)),
-            *("--external-url", self.scene.addresses["board"], "--vantage", "rehearsal"),
+            *("--external-url", f"http://{doors.address(self._board)}", "--vantage", "rehearsal"),
             *("--log-format", "json", "--log-level", "debug"),
         ]
         if alerting:
@@ -431,7 +443,14 @@ class Rehearsal:
         return {span.point for span in spans if span.fault == fault}
 
     def _outcome(
-        self, carried: Carried | None, heard: Heard | None, cpu_ratio: float, resident: int, elapsed_s: float
+        self,
+        carried: Carried | None,
+        heard: Heard | None,
+        reported: Reported,
+        frozen: Frozen | None,
+        cpu_ratio: float,
+        resident: int,
+        elapsed_s: float,
     ) -> Outcome:
         alerting = "alertmanager" not in self.scene.absent
         result = score(self.evidence, self._probed, tells_s=self._tells_s())
@@ -441,7 +460,7 @@ class Rehearsal:
         )
         return Outcome(
             scenario=self.scene.scenario.title,
-            passed=result.passed and blame.passed,
+            passed=result.passed and blame.passed and not (reported.refused or reported.lost),
             points=len(self._probed),
             elapsed_seconds=elapsed_s,
             alerts_by="prometheus-alertmanager" if alerting else "log",
@@ -450,6 +469,8 @@ class Rehearsal:
             blame=blame,
             forwarder=carried,
             pages=heard,
+            reported=reported,
+            frozen=frozen,
             service_cpu_ratio=cpu_ratio,
             service_resident_bytes=resident,
             service_errors=dict(self._log.errors),

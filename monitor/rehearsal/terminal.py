@@ -68,7 +68,7 @@ def scene_lines(scene: Scene) -> Iterator[str]:
     sight = "   the monitor says that it is blind" if scene.blind else ""
     yield f"  truth    lines cut {scene.cut_now}   alerts firing {scene.alerts_firing}{sight}"
     yield f"  faults   {_current(scene)}"
-    yield "  look     " + "   ".join(f"{name} {url}/" for name, url in scene.addresses.items())
+    yield "  look     " + "   ".join(f"{name} {url}" for name, url in scene.addresses.items())
     yield "  Ctrl-C ends it, with the score so far"
 
 
@@ -172,6 +172,7 @@ def _remarks(outcome: Outcome) -> Iterator[str]:
         yield "The alert's time is its arrival at a webhook behind a real Alertmanager (group_wait 0s)."
     yield f"{outcome.points:,} points took part for {outcome.elapsed_seconds:.0f} s; {_load(outcome)}"
     yield from _pages(outcome)
+    yield from _reported(outcome)
     yield from _power(outcome.score.power)
     yield from _blame(outcome.blame)
     for event, count in outcome.service_errors.items():
@@ -191,6 +192,20 @@ def _pages(outcome: Outcome) -> Iterator[str]:
         f"echo in time, {heard.connections - heard.pages:,} connections anew; echoes after {rtts} ms; {cpu:.0%} "
         "of a core."
     )
+
+
+def _reported(outcome: Outcome) -> Iterator[str]:
+    said, frozen = outcome.reported, outcome.frozen
+    yield (
+        f"{said.sent:,} points reported {said.delegates:,} delegates, answered within {said.slowest_seconds:.2f} s; "
+        f"{said.refused:,} refused, {said.lost:,} answered and not kept."
+    )
+    if frozen is not None:
+        yield (
+            f"Snapshot {frozen.number}, {frozen.after_seconds:.1f} s after the deadline: {frozen.ready:,} of "
+            f"{frozen.expected:,} points ready, {frozen.delegates:,} delegates"
+            f"{'' if frozen.genuine else '; its digest does NOT fit'}."
+        )
 
 
 def _power(power: PowerScore) -> Iterator[str]:

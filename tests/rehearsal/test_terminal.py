@@ -7,6 +7,7 @@ from monitor.rehearsal.blame import Blamed, BlameScore, Misplaced
 from monitor.rehearsal.faults import Fault
 from monitor.rehearsal.links import Carried
 from monitor.rehearsal.pages import Heard
+from monitor.rehearsal.reporting import Frozen, Reported
 from monitor.rehearsal.scenario import Scenario
 from monitor.rehearsal.score import Evidence, FalseAlarm, Hit, PowerScore, Row, Score, Seen, Spread, score
 from monitor.rehearsal.stage import Outcome, Scene
@@ -20,7 +21,7 @@ FAULTS = (Fault(0, "cáp quang", "cut", 10, 40), Fault(1, "ta", "uplink", 60, 70
 def scene(elapsed_s: float) -> Scene:
     made = Scene(Scenario(title="Buổi sáng", duration_s=100), 12, faults=FAULTS, elapsed_s=elapsed_s, phase="playing")
     made.counts = {PointState.UP: 10, PointState.DOWN: 2}
-    made.addresses = {"board": "http://127.0.0.1:8080"}
+    made.addresses = {"board": "http://127.0.0.1:8080/wall/token"}
     return made
 
 
@@ -33,7 +34,14 @@ class Screen(io.StringIO):
 
 def test_the_scene_says_what_is_going_on() -> None:
     text = "\n".join(scene_lines(scene(20)))
-    for part in ("playing", "0:20 of 1:40", "up 10", "down 2", "faults   cáp quang", "http://127.0.0.1:8080/"):
+    for part in (
+        "playing",
+        "0:20 of 1:40",
+        "up 10",
+        "down 2",
+        "faults   cáp quang",
+        "http://127.0.0.1:8080/wall/token",
+    ):
         assert part in text
     assert "none; next in 10 s: ta" in "\n".join(scene_lines(scene(50)))
     assert "faults   none" in "\n".join(scene_lines(scene(80)))
@@ -90,6 +98,8 @@ def outcome(result: Score, *, alerts_by: str = "prometheus-alertmanager") -> Out
         blame=BLAME,
         forwarder=Carried(1000, 1, 2, 0, 0.001, 1.0, 10.0),
         pages=HEARD,
+        reported=Reported(990, 51_234, 1, 0.125, 2),
+        frozen=Frozen(1, 1018, 1001, 51_000, 0.25, genuine=True),
         service_cpu_ratio=0.25,
         service_resident_bytes=100 << 20,
         service_errors={"alerting.defect": 3},
@@ -108,6 +118,9 @@ def test_the_table_has_a_row_for_each_fault_and_the_verdict_last() -> None:
     told = "5 villages had their page open: 300 heartbeats, 7 without an echo in time, 3 connections anew"
     assert f"{told}; echoes after 20 / 100 / 1250 ms; 1% of a core." in lines
     assert not any("no mains" in line for line in lines)
+    told = "990 points reported 51,234 delegates, answered within 0.12 s"
+    assert f"{told}; 1 refused, 2 answered and not kept." in lines
+    assert "Snapshot 1, 0.2 s after the deadline: 1,001 of 1,018 points ready, 51,000 delegates." in lines
     assert "25% of a core and 100 MiB; the forwarder carried 1,000 packets at 10% of a core" in "\n".join(lines)
 
 
