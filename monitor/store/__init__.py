@@ -1,87 +1,104 @@
 """What outlives a run: check-ins, snapshots, incidents, accounts, the audit trail; in SQLite, or PostgreSQL by URL.
 
-``await Store.open(url)`` is the door; see :class:`monitor.core.records.Records` for what it promises.
+``async with await Store.open(url) as store`` is the door; see :class:`monitor.core.records.Records` for what it
+promises.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, Self, TypeVar
 
-from sqlalchemy import Row, Select, Table, delete, select, text, update
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import Delete, Row, Select, Table, delete, select, tuple_
 
 from monitor.core.access import Account, ApiToken, AuditEntry, Session
 from monitor.core.checkin import CheckIn
-from monitor.core.model import Happening, PointChanged
+from monitor.core.model import PointChanged
 from monitor.core.organization import Reminder
 from monitor.core.records import NotRecorded
-from monitor.core.snapshot import Snapshot, SnapshotHead, digest_of
+from monitor.core.snapshot import Snapshot, SnapshotHead
 from monitor.core.trend import Sample
-from monitor.store import schema
-from monitor.store.database import StoreUnusable, connect, default_url
+from monitor.store import schema, works
+from monitor.store.database import Database, connect, default_url
+from monitor.store.faults import DATABASE_ERRORS, said
+from monitor.store.revision import StoreUnusable
 from monitor.store.rows import (
-    LARGEST_PART,
-    add,
+    Acknowledgement,
     check_in_of,
     head_of,
-    merge,
     read,
     reminder_of,
     row_of,
-    row_of_check_in,
     row_of_reminder,
     snapshot_of,
 )
 from monitor.store.writer import Writer
 
-__all__ = ["Store", "StoreUnusable", "default_url"]
+__all__ = ["OWED", "Acknowledgement", "Store", "StoreUnusable", "default_url"]
 
 HEAD = [column for column in schema.snapshots.columns if column.name != "content"]
 TRANSITION = ("point", "before", "after", "cause", "at", "since")
+AGES = {
+    schema.transitions: schema.transitions.c.at,
+    schema.samples: schema.samples.c.at,
+    schema.incidents: schema.incidents.c.updated_at,
+    schema.acknowledgements: schema.acknowledgements.c.at,
+    schema.reminders: schema.reminders.c.at,
+    schema.sessions: schema.sessions.c.expires_at,
+    schema.check_ins: schema.check_ins.c.received_at,
+    schema.audit: schema.audit.c.at,
+}
+"""What makes a row old. Snapshots never are: each names the one before it."""
+OWED = (schema.check_ins.name, schema.audit.name)
+"""Tables that are pruned only where they are named."""
+AT_ONCE = 5000
+"""Rows that one transaction deletes, so that a check-in need not wait for all of them."""
+
+T = TypeVar("T")
+S = TypeVar("S")
 
 
 class Store:
     """An open store. It writes by itself until it is closed."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self.engine = engine
-        self.writer = Writer(engine)
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.writer = Writer(database)
 
     @classmethod
-    async def open(cls, url: str) -> "Store":
+    async def open(cls, url: str) -> Self:
         """``sqlite:///…``, ``postgresql://…`` or the path of a file; made where it is not. Raises StoreUnusable."""
         return cls(await connect(url))
 
     async def close(self) -> None:
         """Write what waits, then end."""
         await self.writer.close()
-        await self.engine.dispose()
+        await self.database.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the database took what it was last given; ``writer`` counts more."""
+        return self.writer.healthy
 
     # Check-ins
 
     async def add_check_ins(self, check_ins: Sequence[CheckIn], audit: AuditEntry) -> list[CheckIn]:
         """Keep all or none, and the trace of it. For each what is kept: itself, or the first one of the same entry."""
-
-        async def work(connection: AsyncConnection) -> list[CheckIn]:
-            kept = {(report.point, report.entry): report for report in reversed(check_ins)}
-            new = await add(connection, schema.check_ins, list(map(row_of_check_in, kept.values())), "point", "entry")
-            await add(connection, schema.audit, [row_of(audit)])
-            kept |= await _kept(connection, [each for key, each in kept.items() if key not in new])
-            return [kept[report.point, report.entry] for report in check_ins]
-
-        return await self.writer.do(work)
+        return await self.writer.do(works.keep_check_ins, (check_ins, audit))
 
     async def check_ins(self, since: float) -> list[CheckIn]:
         """Those received since then, in the order in which they were kept."""
         table = schema.check_ins
-        rows = await self._ask(select(table).where(table.c.received_at >= since).order_by(table.c.id))
-        return list(map(check_in_of, rows))
+        return await self._ask(select(table).where(table.c.received_at >= since).order_by(table.c.id), check_in_of)
 
     async def check_ins_of(self, point_id: str) -> list[CheckIn]:
         """All of a point, the one received last first."""
         table = schema.check_ins
-        rows = await self._ask(select(table).where(table.c.point == point_id).order_by(table.c.id.desc()))
-        return list(map(check_in_of, rows))
+        return await self._ask(select(table).where(table.c.point == point_id).order_by(table.c.id.desc()), check_in_of)
 
     # Snapshots
 
@@ -89,40 +106,19 @@ class Store:
         self, content: bytes, *, taken_at: float, deadline: float, automatic: bool, by: str
     ) -> Snapshot:
         """Keep a content under the next number. An automatic one of a deadline that has one: that one, unchanged."""
-
-        async def work(connection: AsyncConnection) -> Snapshot:
-            await _lock(connection, schema.snapshots)
-            table = schema.snapshots
-            if automatic:
-                found = (await connection.execute(select(table).where(table.c.automatic_for == deadline))).first()
-                if found is not None:
-                    return snapshot_of(found)
-            last = (await connection.execute(select(*HEAD).order_by(table.c.number.desc()).limit(1))).first()
-            number, previous = (last.number + 1, last.digest) if last is not None else (1, "")
-            row = {
-                "number": number,
-                "taken_at": taken_at,
-                "automatic_for": deadline if automatic else None,
-                "deadline": deadline,
-                "by": by,
-                "previous": previous,
-                "digest": digest_of(content, previous),
-                "content": content,
-            }
-            await connection.execute(table.insert(), row)
-            return snapshot_of((await connection.execute(select(table).where(table.c.number == number))).one())
-
-        return await self.writer.do(work)
+        count = works.Count(content=content, taken_at=taken_at, deadline=deadline, automatic=automatic, by=by)
+        return await self.writer.do(works.freeze, count)
 
     async def snapshots(self) -> list[SnapshotHead]:
         """All, the newest first."""
-        return list(map(head_of, await self._ask(select(*HEAD).order_by(schema.snapshots.c.number.desc()))))
+        return await self._ask(select(*HEAD).order_by(schema.snapshots.c.number.desc()), head_of)
 
     async def snapshot(self, number: int) -> Snapshot | None:
         """One; None for a number that is not there."""
         table = schema.snapshots
-        rows = await self._ask(select(table).where(table.c.number == number)) if 0 < number < 1 << 31 else []
-        return snapshot_of(rows[0]) if rows else None
+        if not 0 < number < 1 << 31:
+            return None
+        return _one(await self._ask(select(table).where(table.c.number == number), snapshot_of))
 
     # Reminders
 
@@ -133,33 +129,23 @@ class Store:
     async def reminders(self, since: float) -> list[Reminder]:
         """Those given since then, the oldest first."""
         table = schema.reminders
-        return list(map(reminder_of, await self._ask(select(table).where(table.c.at >= since).order_by(table.c.id))))
+        return await self._ask(select(table).where(table.c.at >= since).order_by(table.c.id), reminder_of)
 
     # Who may do what
 
     async def account(self, name: str) -> Account | None:
         """One; None where there is none."""
-        rows = await self._ask(select(schema.accounts).where(schema.accounts.c.name == name))
-        return read(rows[0], Account) if rows else None
+        asked = select(schema.accounts).where(schema.accounts.c.name == name)
+        return _one(await self._ask(asked, lambda row: read(row, Account)))
 
     async def accounts(self) -> list[Account]:
         """All, by name."""
-        rows = await self._ask(select(schema.accounts).order_by(schema.accounts.c.name))
-        return [read(row, Account) for row in rows]
+        asked = select(schema.accounts).order_by(schema.accounts.c.name)
+        return await self._ask(asked, lambda row: read(row, Account))
 
     async def put_account(self, account: Account, audit: AuditEntry) -> None:
         """Add it, or change what it is; sessions of one that is disabled, or has another password or role, end."""
-
-        async def work(connection: AsyncConnection) -> None:
-            table, sessions = schema.accounts, schema.sessions
-            found = (await connection.execute(select(table).where(table.c.name == account.name))).first()
-            before = read(found, Account) if found is not None else account
-            await merge(connection, table, [row_of(account)])
-            await add(connection, schema.audit, [row_of(audit)])
-            if account.disabled or (before.password_hash, before.role) != (account.password_hash, account.role):
-                await connection.execute(delete(sessions).where(sessions.c.account == account.name))
-
-        await self.writer.do(work)
+        await self.writer.do(works.put_accounts, (account, audit))
 
     async def add_session(self, session: Session) -> None:
         """Keep it."""
@@ -167,30 +153,21 @@ class Store:
 
     async def session(self, digest: str) -> Session | None:
         """One; None where there is none, however old it may be."""
-        rows = await self._ask(select(schema.sessions).where(schema.sessions.c.digest == digest))
-        return read(rows[0], Session) if rows else None
+        asked = select(schema.sessions).where(schema.sessions.c.digest == digest)
+        return _one(await self._ask(asked, lambda row: read(row, Session)))
 
     async def drop_session(self, digest: str) -> None:
         """It has signed out."""
-
-        async def work(connection: AsyncConnection) -> None:
-            await connection.execute(delete(schema.sessions).where(schema.sessions.c.digest == digest))
-
-        await self.writer.do(work)
+        await self.writer.do(works.remove, delete(schema.sessions).where(schema.sessions.c.digest == digest))
 
     async def tokens(self) -> list[ApiToken]:
         """All, by name."""
-        rows = await self._ask(select(schema.api_tokens).order_by(schema.api_tokens.c.name))
-        return [read(row, ApiToken) for row in rows]
+        asked = select(schema.api_tokens).order_by(schema.api_tokens.c.name)
+        return await self._ask(asked, lambda row: read(row, ApiToken))
 
     async def put_token(self, token: ApiToken, audit: AuditEntry) -> None:
         """Add it, or change what it is."""
-
-        async def work(connection: AsyncConnection) -> None:
-            await merge(connection, schema.api_tokens, [row_of(token)])
-            await add(connection, schema.audit, [row_of(audit)])
-
-        await self.writer.do(work)
+        await self.writer.do(works.put, (schema.api_tokens, row_of(token), audit))
 
     async def add_audit(self, entry: AuditEntry) -> None:
         """Keep the trace of what was done, or refused."""
@@ -201,16 +178,16 @@ class Store:
         table = schema.audit
         asked = select(table).order_by(table.c.id.desc()).limit(limit)
         if before is not None:
-            asked = asked.where(table.c.id < before)
-        return [(row.id, read(row, AuditEntry)) for row in await self._ask(asked)]
+            asked = asked.where(table.c.id < max(0, min(before, 1 << 62)))
+        return await self._ask(asked, lambda row: (row.id, read(row, AuditEntry)))
 
     # What nobody waits for
 
-    def note(self, happenings: Iterable[Happening]) -> None:
+    def note(self, records: Iterable[object]) -> None:
         """Keep what has happened to points. Never blocks, never raises."""
-        for happening in happenings:
-            if isinstance(happening, PointChanged):
-                self.writer.keep(schema.transitions, {name: getattr(happening, name) for name in TRANSITION})
+        for record in records:
+            if isinstance(record, PointChanged):
+                self.writer.keep(schema.transitions, {name: getattr(record, name) for name in TRANSITION})
 
     def keep_incident(self, incident: str, opened_at: float, ongoing: bool, body: bytes, at: float) -> None:  # noqa: FBT001
         """Keep how an incident stands now; the latest word holds. Never blocks, never raises."""
@@ -225,71 +202,77 @@ class Store:
         """Bodies of those that have changed since then or are ongoing, the one opened first first."""
         table = schema.incidents
         asked = select(table.c.body).where((table.c.updated_at >= since) | table.c.ongoing)
-        return [bytes(row.body) for row in await self._ask(asked.order_by(table.c.opened_at))]
+        return await self._ask(asked.order_by(table.c.opened_at), lambda row: bytes(row.body))
 
     async def samples(self, since: float) -> list[Sample]:
         """The trend since then, oldest first."""
         table = schema.samples
-        rows = await self._ask(select(table).where(table.c.at >= since).order_by(table.c.at))
-        return [read(row, Sample) for row in rows]
+        asked = select(table).where(table.c.at >= since).order_by(table.c.at)
+        return await self._ask(asked, lambda row: read(row, Sample))
 
     async def transitions(
         self, point_id: str | None = None, *, since: float = 0.0, until: float = 1e12, limit: int = 1000
     ) -> list[PointChanged]:
         """How points changed, the latest first; of one point or of all."""
         table = schema.transitions
-        asked = select(table).where(table.c.at.between(since, until)).order_by(table.c.id.desc()).limit(limit)
+        asked = select(table).where(table.c.at.between(since, until)).limit(limit)
         if point_id is not None:
             asked = asked.where(table.c.point == point_id)
-        return [read(row, PointChanged) for row in await self._ask(asked)]
+        asked = asked.order_by(table.c.at.desc(), table.c.id.desc())
+        return await self._ask(asked, lambda row: read(row, PointChanged))
 
-    async def prune(self, before: float) -> int:
-        """Delete what is older and owed to nobody: transitions, trend, incidents that are over, dead sessions."""
+    # What desks say of incidents
 
-        async def work(connection: AsyncConnection) -> int:
-            incidents = schema.incidents
-            old = [
-                delete(schema.transitions).where(schema.transitions.c.at < before),
-                delete(schema.samples).where(schema.samples.c.at < before),
-                delete(incidents).where(incidents.c.updated_at < before, ~incidents.c.ongoing),
-                delete(schema.sessions).where(schema.sessions.c.expires_at < before),
-            ]
-            return sum([(await connection.execute(each)).rowcount for each in old])
+    async def add_acknowledgement(self, said_so: Acknowledgement) -> None:
+        """Keep it."""
+        await self._insert(schema.acknowledgements, row_of(said_so))
 
-        return await self.writer.do(work)
+    async def acknowledgements(self, since: float = 0.0, incident: str | None = None) -> list[Acknowledgement]:
+        """Those given since then, of all incidents or of one, the oldest first."""
+        table = schema.acknowledgements
+        asked = select(table).where(table.c.at >= since).order_by(table.c.id)
+        if incident is not None:
+            asked = asked.where(table.c.incident == incident)
+        return await self._ask(asked, lambda row: read(row, Acknowledgement))
+
+    # Retention
+
+    async def prune(self, before: float, also: Collection[str] = ()) -> dict[str, int]:
+        """Delete what is older and owed to nobody, ``also`` what is (OWED); how many rows of each table went."""
+        gone: dict[str, int] = {}
+        for table in AGES:
+            if table.name not in OWED or table.name in also:
+                gone[table.name] = await self._prune(table, before)
+        return gone
+
+    async def _prune(self, table: Table, before: float) -> int:
+        """In parts."""
+        gone, part = 0, AT_ONCE
+        while part == AT_ONCE:
+            part = await self.writer.do(works.remove, _oldest(table, before))
+            gone += part
+        return gone
 
     # Asking
 
     async def _insert(self, table: Table, row: dict[str, object]) -> None:
-        async def work(connection: AsyncConnection) -> None:
-            await connection.execute(table.insert(), row)
+        await self.writer.do(works.insert, (table, row))
 
-        await self.writer.do(work)
-
-    async def _ask(self, question: Select[Any]) -> Sequence[Row[Any]]:
+    async def _ask(self, question: Select[Any], convert: Callable[[Row[Any]], T]) -> list[T]:
         try:
-            async with self.engine.connect() as connection:
-                rows: Sequence[Row[Any]] = (await connection.execute(question)).all()
-                return rows
-        except (SQLAlchemyError, OSError, TimeoutError) as error:
-            raise NotRecorded(f"the store does not answer: {error}") from error
+            return await self.database.read(lambda connection: list(map(convert, connection.execute(question))))
+        except DATABASE_ERRORS as error:
+            raise NotRecorded(f"the store does not answer: {said(error)}") from error
 
 
-async def _kept(connection: AsyncConnection, check_ins: Sequence[CheckIn]) -> dict[tuple[str, str], CheckIn]:
-    """What is kept already under the same points and entries."""
-    table, found = schema.check_ins, dict[tuple[str, str], CheckIn]()
-    for start in range(0, len(check_ins), LARGEST_PART):
-        entries = [report.entry for report in check_ins[start : start + LARGEST_PART]]
-        points = [report.point for report in check_ins[start : start + LARGEST_PART]]
-        asked = select(table).where(table.c.point.in_(points), table.c.entry.in_(entries))
-        for row in await connection.execute(asked):
-            found[row.point, row.entry] = check_in_of(row)
-    return found
+def _one(found: Sequence[S]) -> S | None:
+    return found[0] if found else None
 
 
-async def _lock(connection: AsyncConnection, table: Table) -> None:
-    """Nobody else writes to a table until we have committed. SQLite has one writer anyway, once it writes."""
-    if connection.dialect.name == "postgresql":
-        await connection.execute(text(f"LOCK TABLE {table.name} IN EXCLUSIVE MODE"))
-    else:
-        await connection.execute(update(table).where(table.c.number < 0).values(number=-1))
+def _oldest(table: Table, before: float) -> Delete:
+    """What deletes at most AT_ONCE rows. An incident that goes on is not old."""
+    keys = list(table.primary_key)
+    old = select(*keys).where(AGES[table] < before).limit(AT_ONCE)
+    if table is schema.incidents:
+        old = old.where(~schema.incidents.c.ongoing)
+    return delete(table).where(tuple_(*keys).in_(old))

@@ -4,17 +4,30 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Row, Table
+from sqlalchemy import Connection, Row, Table
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.core.checkin import Author, CheckIn
 from monitor.core.organization import Reminder
 from monitor.core.snapshot import Snapshot, SnapshotHead
 
 S = TypeVar("S", bound=msgspec.Struct)
-LARGEST_PART = 500
-"""Rows of one statement; databases bound its parameters."""
+AT_ONCE = 500
+"""Rows of one statement: PostgreSQL's are made on the loop, which must not be held up."""
+
+
+class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True):
+    """A desk has said that it works on an incident."""
+
+    incident: str
+    opened_at: float
+    """With the incident's id its key: an id comes again when the same thing fails again."""
+    desk: str
+    at: float
+    means: str
+    """How it was said: by a link, a call, an account."""
+    repair_expected_at: float | None = None
+    note: str = ""
 
 
 def row_of(struct: msgspec.Struct) -> dict[str, object]:
@@ -72,32 +85,28 @@ def reminder_of(row: Row[Any]) -> Reminder:
     return Reminder(district=row.district, at=row.at, by=row.by, points=points)
 
 
-async def add(
-    connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, object]], *told: str
+def add(
+    connection: Connection, table: Table, rows: Sequence[Mapping[str, object]], *told: str
 ) -> set[tuple[object, ...]]:
     """Insert the rows, but those that are there already by any unique key; these columns of the ones inserted."""
-    columns, found = [table.c[name] for name in told], set[tuple[object, ...]]()
-    for start in range(0, len(rows), LARGEST_PART):
-        insert = _insert(connection, table).values(rows[start : start + LARGEST_PART]).on_conflict_do_nothing()
-        if columns:
-            found.update(tuple(row) for row in await connection.execute(insert.returning(*columns)))
-        else:
-            await connection.execute(insert)
+    insert, found = _insert(connection, table).on_conflict_do_nothing(), set[tuple[object, ...]]()
+    statement = insert.returning(*(table.c[name] for name in told)) if told else insert
+    for start in range(0, len(rows), AT_ONCE):
+        result = connection.execute(statement, rows[start : start + AT_ONCE])
+        found.update(map(tuple, result if told else ()))
     return found
 
 
-async def merge(connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
+def merge(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
     """Insert the rows; one with the same primary key is replaced."""
-    if not rows:
-        return
     insert = _insert(connection, table)
     if table.autoincrement_column is None:
         keys = list(table.primary_key)
         rest = {column.name: insert.excluded[column.name] for column in table.columns if column not in keys}
         insert = insert.on_conflict_do_update(index_elements=keys, set_=rest)
-    await connection.execute(insert, list(rows))
+    connection.execute(insert, rows)
 
 
-def _insert(connection: AsyncConnection, table: Table) -> sqlite.Insert | postgresql.Insert:
+def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
     """Each of the two has its own way to insert or leave be in one statement, spelt the same."""
     return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)

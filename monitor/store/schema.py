@@ -4,6 +4,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Dialect,
     Float,
     ForeignKey,
     Index,
@@ -12,9 +13,10 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
-    Text,
+    TypeDecorator,
     UniqueConstraint,
 )
+from sqlalchemy import Text as LongString
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -27,20 +29,44 @@ METADATA = MetaData(naming_convention=NAMING)
 SERIAL = BigInteger().with_variant(Integer, "sqlite")
 """SQLite counts by itself in INTEGER keys only."""
 
+
+class Words(TypeDecorator[str]):
+    """Text that every database takes: NUL and halves of surrogate pairs, which some path or header may bring, are not.
+
+    So what is asked with them finds nothing, and what is kept with them is kept.
+    """
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """With question marks in the place of what no database takes."""
+        if value is None or value.isprintable():
+            return value
+        return value.encode(errors="replace").decode().replace("\0", "?")
+
+
+class Text(Words):
+    """Long words."""
+
+    impl = LongString
+    cache_ok = True
+
+
 check_ins = Table(
     "check_ins",
     METADATA,
     Column("id", SERIAL, primary_key=True, autoincrement=True),
-    Column("point", String, nullable=False),
-    Column("entry", String, nullable=False),
-    Column("voice", String, nullable=False),
-    Column("author", String, nullable=False),
+    Column("point", Words, nullable=False),
+    Column("entry", Words, nullable=False),
+    Column("voice", Words, nullable=False),
+    Column("author", Words, nullable=False),
     Column("picture", Boolean, nullable=False),
     Column("sound", Boolean, nullable=False),
     Column("delegates", Integer),
     Column("attendees", Integer),
-    Column("chair", String, nullable=False),
-    Column("power", String),
+    Column("chair", Words, nullable=False),
+    Column("power", Words),
     Column("note", Text, nullable=False),
     Column("entered_at", Float(53), nullable=False),
     Column("received_at", Float(53), nullable=False, index=True),
@@ -55,9 +81,9 @@ snapshots = Table(
     Column("taken_at", Float(53), nullable=False),
     Column("automatic_for", Float(53), unique=True),  # the deadline of an automatic one: of each there is one
     Column("deadline", Float(53), nullable=False),
-    Column("by", String, nullable=False),
-    Column("previous", String, nullable=False),
-    Column("digest", String, nullable=False),
+    Column("by", Words, nullable=False),
+    Column("previous", Words, nullable=False),
+    Column("digest", Words, nullable=False),
     Column("content", LargeBinary, nullable=False),
 )
 
@@ -65,18 +91,18 @@ reminders = Table(
     "reminders",
     METADATA,
     Column("id", SERIAL, primary_key=True, autoincrement=True),
-    Column("district", String, nullable=False),
+    Column("district", Words, nullable=False),
     Column("at", Float(53), nullable=False, index=True),
-    Column("by", String, nullable=False),
+    Column("by", Words, nullable=False),
     Column("points", Text, nullable=False),
 )
 
 accounts = Table(
     "accounts",
     METADATA,
-    Column("name", String, primary_key=True),
-    Column("password_hash", String, nullable=False),
-    Column("role", String, nullable=False),
+    Column("name", Words, primary_key=True),
+    Column("password_hash", Words, nullable=False),
+    Column("role", Words, nullable=False),
     Column("created_at", Float(53), nullable=False),
     Column("disabled", Boolean, nullable=False),
 )
@@ -84,9 +110,9 @@ accounts = Table(
 sessions = Table(
     "sessions",
     METADATA,
-    Column("digest", String, primary_key=True),
-    Column("account", String, ForeignKey("accounts.name", ondelete="CASCADE"), nullable=False, index=True),
-    Column("csrf", String, nullable=False),
+    Column("digest", Words, primary_key=True),
+    Column("account", Words, ForeignKey("accounts.name", ondelete="CASCADE"), nullable=False, index=True),
+    Column("csrf", Words, nullable=False),
     Column("created_at", Float(53), nullable=False),
     Column("expires_at", Float(53), nullable=False),
 )
@@ -94,9 +120,9 @@ sessions = Table(
 api_tokens = Table(
     "api_tokens",
     METADATA,
-    Column("name", String, primary_key=True),
-    Column("digest", String, nullable=False, unique=True),
-    Column("role", String, nullable=False),
+    Column("name", Words, primary_key=True),
+    Column("digest", Words, nullable=False, unique=True),
+    Column("role", Words, nullable=False),
     Column("created_at", Float(53), nullable=False),
     Column("expires_at", Float(53)),
     Column("revoked", Boolean, nullable=False),
@@ -107,18 +133,18 @@ audit = Table(
     METADATA,
     Column("id", SERIAL, primary_key=True, autoincrement=True),
     Column("at", Float(53), nullable=False),
-    Column("actor", String, nullable=False),
-    Column("action", String, nullable=False),
-    Column("target", String, nullable=False),
+    Column("actor", Words, nullable=False),
+    Column("action", Words, nullable=False),
+    Column("target", Words, nullable=False),
     Column("allowed", Boolean, nullable=False),
     Column("detail", Text, nullable=False),
-    Column("address", String, nullable=False),
+    Column("address", Words, nullable=False),
 )
 
 incidents = Table(
     "incidents",
     METADATA,
-    Column("id", String, primary_key=True),
+    Column("id", Words, primary_key=True),
     Column("opened_at", Float(53), primary_key=True),
     Column("ongoing", Boolean, nullable=False),
     Column("body", LargeBinary, nullable=False),
@@ -129,11 +155,11 @@ acknowledgements = Table(
     "acknowledgements",
     METADATA,
     Column("id", SERIAL, primary_key=True, autoincrement=True),
-    Column("incident", String, nullable=False, index=True),
+    Column("incident", Words, nullable=False, index=True),
     Column("opened_at", Float(53), nullable=False),
-    Column("desk", String, nullable=False),
+    Column("desk", Words, nullable=False),
     Column("at", Float(53), nullable=False),
-    Column("means", String, nullable=False),
+    Column("means", Words, nullable=False),
     Column("repair_expected_at", Float(53)),
     Column("note", Text, nullable=False),
 )
@@ -142,10 +168,10 @@ transitions = Table(
     "transitions",
     METADATA,
     Column("id", SERIAL, primary_key=True, autoincrement=True),
-    Column("point", String, nullable=False),
-    Column("before", String, nullable=False),
-    Column("after", String, nullable=False),
-    Column("cause", String, nullable=False),
+    Column("point", Words, nullable=False),
+    Column("before", Words, nullable=False),
+    Column("after", Words, nullable=False),
+    Column("cause", Words, nullable=False),
     Column("at", Float(53), nullable=False, index=True),
     Column("since", Float(53), nullable=False),
     Index("ix_transitions_point_at", "point", "at"),
