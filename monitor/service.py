@@ -23,9 +23,12 @@ from monitor.alerting.messages import Alert
 from monitor.configuration import Configuration, InvalidConfiguration, load
 from monitor.configuration.links import link_secret
 from monitor.configuration.reload import reload
+from monitor.core.access import AccessPolicy, AuditEntry
+from monitor.core.checkin import Author, CheckIn, Draft
 from monitor.core.model import (
     BlindnessChanged,
     CheckChanged,
+    CheckedIn,
     Happening,
     IncidentChanged,
     PhaseChanged,
@@ -33,12 +36,18 @@ from monitor.core.model import (
     PointState,
     PowerChanged,
 )
+from monitor.core.organization import Coordinator, Reminder, ReportForm
 from monitor.core.phases import phase_at
 from monitor.core.pipeline import Pipeline, Strain
 from monitor.core.power import BROWSER, Reading
 from monitor.core.pulse import Beat, Pulses, check_of
+from monitor.core.records import NotRecorded
+from monitor.core.snapshot import Content, Snapshot, SnapshotHead
 from monitor.metrics import Exposition, LoopLag
-from monitor.web.app import BOARD, create_app
+from monitor.registrar import Registrar
+from monitor.report import report
+from monitor.store import Store, default_url
+from monitor.web.app import BOARD, READINESS, create_app
 from monitor.web.links import Links
 from probes.engine import Engine, probe_once
 from probes.model import Check, Measurement, Observation
@@ -66,6 +75,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     vantage: str = "center"
     state: Path
     """The directory of what outlives a run: the secret that signs the links to points' pages."""
+    store: str = ""
+    """Where check-ins, snapshots, incidents and accounts are kept: a URL; empty for a file in the state directory."""
     probe_any_target: bool = False
     """Let ``/probe`` ask addresses that are not in the inventory."""
 
@@ -88,7 +99,11 @@ class Service:
         self.engine.update(self.configuration.checks(self.pipeline.phase))
         self.lag = LoopLag()
         self.alerts = Alertmanagers(
-            settings.alertmanagers, self.pipeline, external_url=settings.external_url, monitor=settings.vantage
+            settings.alertmanagers,
+            self.pipeline,
+            external_url=settings.external_url,
+            monitor=settings.vantage,
+            coordinators=lambda: self.coordinators,
         )
         self._exposition = Exposition(
             self.pipeline,
@@ -98,7 +113,10 @@ class Service:
             kind_of=lambda module: self.kind_of(module) or "",
             figures=FIGURES,
             pages=lambda: self.pulses.sessions,
+            store=lambda: self._store.writer if self._store is not None else None,
         )
+        self._store: Store | None = None
+        self._registrar: Registrar | None = None
         self.app = create_app(self)
         self._reloading = asyncio.Lock()
         self._stop = asyncio.Event()
@@ -110,6 +128,7 @@ class Service:
         gc.freeze()  # the inventory lives as long as we do: no use in walking it again and again
         gc.set_threshold(*GC_THRESHOLD)
         async with AsyncExitStack() as stack:
+            await self._open_store(stack)
             runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=1.0)
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
@@ -144,6 +163,48 @@ class Service:
         now = time.time()
         if self.pulses.leave(point_id, session, now):
             self._tell(self.pipeline.leave(check_of(point_id), now))
+
+    @property
+    def records(self) -> Store:
+        """What outlives a run; there once the service runs."""
+        if self._store is None:
+            raise NotRecorded("the store is not open yet")
+        return self._store
+
+    @property
+    def registrar(self) -> Registrar:
+        """Who keeps it; there once the service runs."""
+        if self._registrar is None:
+            raise NotRecorded("the store is not open yet")
+        return self._registrar
+
+    @property
+    def access(self) -> AccessPolicy:
+        """How people are let in."""
+        return self.configuration.access
+
+    @property
+    def coordinators(self) -> Mapping[str, Coordinator]:
+        """Who answers for a district or commune."""
+        return self.configuration.coordinators
+
+    async def check_in(self, drafts: Sequence[tuple[str, Draft]], author: Author, audit: AuditEntry) -> list[CheckIn]:
+        """Points report, all or none. Committed when it returns; raises NotRecorded."""
+        return await self.registrar.check_in(drafts, author, audit)
+
+    async def take_snapshot(self, by: str, audit: AuditEntry) -> Snapshot:
+        """Freeze the count as it is. Raises NotRecorded."""
+        return await self.registrar.take_snapshot(by, audit)
+
+    async def remind(self, district: str, by: str, audit: AuditEntry) -> Reminder:
+        """Ask a district for what is missing, through the alert channels. Raises TooSoon, NotRecorded."""
+        reminder = await self.registrar.remind(district, by, audit)
+        self.alerts.remind(reminder)
+        return reminder
+
+    async def report(self, content: Content, form: ReportForm, snapshot: SnapshotHead | None = None) -> bytes:
+        """The report to the People's Committee, written in a thread."""
+        return await asyncio.to_thread(report, content, self.configuration.letterhead, form, snapshot)
 
     @property
     def firing(self) -> Mapping[str, Alert]:
@@ -188,7 +249,12 @@ class Service:
         configuration = self.configuration
         policies = configuration.policies(phase_at(configuration.ceremony, now))
         return self.pipeline.replace(
-            configuration.inventory, configuration.ceremony, policies, now, configuration.priors
+            configuration.inventory,
+            configuration.ceremony,
+            policies,
+            now,
+            configuration.priors,
+            configuration.rules,
         )
 
     def _signed_links(self) -> Links:
@@ -201,6 +267,7 @@ class Service:
             "clock": self._tick(),
             "attribution": self._attribute(),
             "alerting": self.alerts.run(),
+            "registrar": self.registrar.run(),
             "loop lag": self.lag.run(),
         }
 
@@ -248,6 +315,16 @@ class Service:
             _say(happening)
         self.alerts.notice(happened)
         self.app[BOARD].notice(happened)
+        self.app[READINESS].notice(happened)
+        if self._registrar is not None:
+            self._registrar.notice(happened)
+
+    async def _open_store(self, stack: AsyncExitStack) -> None:
+        """Raises StoreUnusable, NotRecorded."""
+        self._store = await Store.open(self.settings.store or default_url(self.settings.state))
+        stack.push_async_callback(self._store.close)
+        self._registrar = Registrar(self.pipeline, self._store, self._tell, time.time)
+        await self._registrar.restore()
 
     def _enter_phase(self) -> None:
         phase = self.pipeline.phase
@@ -289,6 +366,8 @@ def _say(happening: Happening) -> None:
             log.info("power changed", **msgspec.structs.asdict(happening))
         case PhaseChanged():
             log.info("phase changed", **msgspec.structs.asdict(happening))
+        case CheckedIn():
+            log.debug("checked in", **msgspec.structs.asdict(happening))
         case IncidentChanged():
             log.info("incident changed", **msgspec.structs.asdict(happening))
         case BlindnessChanged():

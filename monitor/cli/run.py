@@ -51,7 +51,14 @@ def listen_address(_ctx: click.Context, _param: click.Parameter, values: tuple[s
     default=state_directory,
     show_default="$DIEMCAU_STATE, $STATE_DIRECTORY or ~/.local/state/diemcau",
     type=click.Path(path_type=Path),
-    help="Directory of what outlives a run: the secret that signs the links to points' pages.",
+    help="Directory of what outlives a run: the secret that signs links, and the store where no other is named.",
+)
+@click.option(
+    "--store",
+    default="",
+    envvar="DIEMCAU_STORE",
+    metavar="URL",
+    help="Where check-ins, snapshots and accounts are kept: postgresql://… or a file. [default: diemcau.db in --state]",
 )
 @click.option("--alertmanager", multiple=True, metavar="URL", help="An Alertmanager to post to. Repeatable.")
 @click.option(
@@ -65,6 +72,7 @@ def command(
     config: Path,
     listen: tuple[str, ...],
     state: Path,
+    store: str,
     alertmanager: tuple[str, ...],
     external_url: str,
     vantage: str,
@@ -84,13 +92,16 @@ def command(
     """  # noqa: D301
     from monitor.configuration import InvalidConfiguration  # noqa: PLC0415
     from monitor.configuration.links import SecretUnusable  # noqa: PLC0415
+    from monitor.core.records import NotRecorded  # noqa: PLC0415
     from monitor.service import Service, Settings  # noqa: PLC0415
+    from monitor.store import StoreUnusable  # noqa: PLC0415
 
     configure_log(log_format, LEVELS[log_level])
     settings = Settings(
         config=config,
         listen=listen,
         state=state,
+        store=store,
         alertmanagers=alertmanager,
         external_url=external_url or _guess_url(listen[0]),
         vantage=vantage,
@@ -109,7 +120,7 @@ def command(
         raise click.ClickException(
             f"{invalid.total} errors in {config}; `diemcau sample {config}` writes a complete sample"
         ) from None
-    except SecretUnusable as unusable:
+    except (SecretUnusable, StoreUnusable, NotRecorded) as unusable:
         raise click.ClickException(str(unusable)) from None
     except OSError as error:
         raise click.ClickException(f"cannot serve: {error.strerror or error}") from None

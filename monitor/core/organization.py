@@ -28,7 +28,7 @@ class Coordinator(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def scopes_of(point: Point) -> tuple[str, ...]:
-    """The scopes whose coordinators speak for a point: its district's and its commune's; none for the province's own."""
+    """The scopes whose coordinators speak for a point: its district's, its commune's; none for the province's own."""
     codes = {"district": point.district_code, "commune": point.commune_code}
     return tuple(f"{kind}:{code}" for kind, code in codes.items() if code)
 

@@ -137,7 +137,7 @@ def content_of(
         target=target_of(readiness.total.expected, target_ratio),
         total=readiness.total,
         tiers=readiness.tiers,
-        districts=tuple(_districts(places, inventory)),
+        districts=tuple(districts_of(places, inventory)),
         points=tuple(sorted(map(row_of, standings), key=lambda row: row.id)),
     )
 
@@ -207,7 +207,8 @@ def _told_of(row: PointRow | None) -> tuple[object, ...] | None:
     return (row.mode, row.connected, row.ready, row.delegates, row.attendees) if row is not None else None
 
 
-def _districts(places: Mapping[Place, Counts], inventory: Inventory) -> Iterable[DistrictRow]:
+def districts_of(places: Mapping[Place, Counts], inventory: Inventory) -> Iterable[DistrictRow]:
+    """The counts by district, in the order of their codes."""
     sums: dict[str, Counts] = {}
     for (_tier, district, _commune), counts in places.items():
         sums[district] = sums.get(district, NOTHING).plus(counts)

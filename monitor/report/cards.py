@@ -1,7 +1,7 @@
-"""The sheets of QR codes that go to the sites: for each commune its points' cards, to cut out. Pure.
+"""The sheets of QR codes that are handed out: for each commune its points' cards, and coordinators', to cut out. Pure.
 
-A4, two cards side by side, four below one another. A code holds the point's own link; whoever has the card may speak
-for the point, so the card says not to pass it on.
+A4, two cards side by side, four below one another. A code holds the link of a point or of a coordinator; whoever has
+the card may speak for it, so the card says not to pass it on.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -30,14 +30,21 @@ STEPS = (
     "Giữ trang mở, cắm sạc, từ lúc kiểm tra đến hết buổi lễ.",
     "Mã này chỉ dùng cho điểm cầu này: không chuyển cho người khác.",
 )
+COORDINATORS = "Mã QR điều phối địa bàn · {place}"
+COORDINATOR_STEPS = (
+    "Mở trên điện thoại hoặc máy tính của người điều phối.",
+    "Xem điểm cầu nào chưa báo cáo; báo số liệu thay cho điểm cầu.",
+    "Mã này dùng cho mọi điểm cầu trên địa bàn: không chuyển cho người khác.",
+)
 PAGE = "Trang {page}"
 
 
 class Card(msgspec.Struct, frozen=True):
-    """A point's card."""
+    """A card to cut out."""
 
     name: str
-    point_id: str
+    holder: str
+    """What the link speaks for: a point's id, or a coordinator's scope."""
     link: str
 
 
@@ -46,6 +53,9 @@ class Sheet(msgspec.Struct, frozen=True):
 
     place: str
     cards: tuple[Card, ...]
+    heading: str = HEADING
+    steps: tuple[str, ...] = STEPS
+    """What each card says to do."""
 
 
 def pdf(event: str, sheets: Sequence[Sheet], drawn: Callable[[int], None] = lambda _cards: None) -> bytes:
@@ -54,9 +64,9 @@ def pdf(event: str, sheets: Sequence[Sheet], drawn: Callable[[int], None] = lamb
     for sheet in sheets:
         for cards in _pages(sheet.cards):
             document.add_page()
-            _head(document, event, sheet.place)
+            _head(document, event, sheet.heading.format(place=sheet.place))
             for place, card in enumerate(cards):
-                _draw(document, card, place % COLUMNS, place // COLUMNS)
+                _draw(document, card, sheet.steps, place % COLUMNS, place // COLUMNS)
             drawn(len(cards))
     return bytes(document.output())
 
@@ -86,17 +96,17 @@ def _pages(cards: Sequence[Card]) -> Iterator[Sequence[Card]]:
         yield cards[start : start + COLUMNS * ROWS]
 
 
-def _head(document: FPDF, event: str, place: str) -> None:
+def _head(document: FPDF, event: str, heading: str) -> None:
     document.set_text_color(0)
     document.set_xy(MARGIN_MM, MARGIN_MM)
-    _write(document, HEADING.format(place=place), 13, 7, "B")
+    _write(document, heading, 13, 7, "B")
     _write(document, event, 9, 5)
     document.set_text_color(GREY)
     document.set_xy(MARGIN_MM, HEIGHT_MM - MARGIN_MM)
     _write(document, PAGE.format(page=document.page_no()), 8, 4)
 
 
-def _draw(document: FPDF, card: Card, column: int, row: int) -> None:
+def _draw(document: FPDF, card: Card, steps: Sequence[str], column: int, row: int) -> None:
     width, height = CARD_MM
     x, y = MARGIN_MM + column * width, MARGIN_MM + HEADER_MM + row * height
     document.set_draw_color(GREY)
@@ -110,8 +120,8 @@ def _draw(document: FPDF, card: Card, column: int, row: int) -> None:
     document.set_xy(left, y + INSET_MM)
     document.set_text_color(0)
     _write(document, card.name, 11, 5, "B")
-    _write(document, card.point_id, 8, 5)
-    for step in STEPS:
+    _write(document, card.holder, 8, 5)
+    for step in steps:
         document.set_xy(left, document.get_y() + 1)
         _write(document, step, 7.5, 3.6)
     document.set_left_margin(MARGIN_MM)

@@ -13,13 +13,23 @@ import structlog
 from aiohttp import hdrs, web
 from markupsafe import Markup
 
+from monitor.core.access import Permission
 from monitor.core.model import Tier
+from monitor.core.records import NotRecorded
 from monitor.web import incident, incidents, point, text
+from monitor.web.access import ACCESS, Access, problem
+from monitor.web.api import Api
+from monitor.web.audit import Audit
 from monitor.web.backend import Backend
 from monitor.web.board import CAUSE_CODES, SHOWN, STATE_CODES, Board, Head
+from monitor.web.checkin import CheckIns, Desk
+from monitor.web.coordinator import Coordinators
 from monitor.web.endpoints import Endpoints, compressed
+from monitor.web.organizers import Organizers
 from monitor.web.presence import Presence
-from monitor.web.stream import BoardStream
+from monitor.web.signin import SignIn
+from monitor.web.snapshots import Snapshots
+from monitor.web.stream import Stream
 from monitor.web.text import TEXT
 
 HERE = Path(__file__).parent
@@ -28,14 +38,26 @@ LARGEST_BODY = 16 * 1024
 LONGEST_ID = 200
 THEMES = ("dark", "light")
 
-BOARD = web.AppKey("board", BoardStream)
+BOARD = web.AppKey("board", Stream)
 """The service tells ``app[BOARD].notice(happenings)``."""
+READINESS = web.AppKey("readiness", Stream)
+"""Told of every happening, as the board is."""
 PRESENCE = web.AppKey("presence", Presence)
 """How many points' pages are open: ``app[PRESENCE].sessions``."""
 
+NAV = (
+    ("/", "nav_board", Permission.LOOK),
+    ("/readiness", "nav_readiness", Permission.LOOK),
+    ("/incidents", "nav_incidents", Permission.LOOK),
+    ("/snapshots", "nav_snapshots", Permission.LOOK),
+    ("/check-ins/upload", "nav_upload", Permission.CHECK_IN),
+    ("/audit", "nav_audit", Permission.ADMINISTER),
+)
+"""The pages, for who has signed in and may open them."""
+
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -50,9 +72,15 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def create_app(backend: Backend, *, now: Callable[[], float] = time.time) -> web.Application:
     """The application over a backend; ``now`` is the clock that pages show (Unix time)."""
     pages = Pages(backend, now)
-    app = web.Application(client_max_size=LARGEST_BODY, middlewares=[pages.catch])
+    access = Access(backend, now, pages.render)
+    sign_in = SignIn(backend, now, pages.render, access)
+    app = web.Application(client_max_size=LARGEST_BODY, middlewares=[pages.catch, access.guard])
     app[BOARD] = pages.stream
     app[PRESENCE] = Presence(backend, now, pages.render)
+    app[ACCESS] = access
+    desk = Desk(backend, now)
+    organizers = Organizers(backend, now, pages.render, as_json)
+    app[READINESS] = organizers.stream
     app.add_routes(
         [
             web.get("/", pages.board),
@@ -61,12 +89,20 @@ def create_app(backend: Backend, *, now: Callable[[], float] = time.time) -> web
             web.get("/incidents/{id}", pages.incident),
             web.get("/events", pages.stream.serve, allow_head=False),
             *app[PRESENCE].routes(),
+            *CheckIns(backend, desk).routes(),
+            *Coordinators(backend, now, pages.render, desk).routes(),
+            *organizers.routes(),
+            *Snapshots(backend, now, pages.render).routes(),
             *Endpoints(backend).routes(),
+            *Api(backend, now).routes(),
+            *sign_in.routes(),
+            *Audit(backend, pages.render).routes(),
         ]
     )
     app.router.add_static("/static", HERE / "static")
     app.on_response_prepare.append(_secure)
     app.on_shutdown.append(_send_clients_away)
+    app.on_cleanup.append(sign_in.close)
     app.cleanup_ctx.append(_push)
     return app
 
@@ -78,7 +114,7 @@ class Pages:
         self._backend = backend
         self._now = now
         self._board = Board(backend.pipeline, lambda: backend.firing)
-        self.stream = BoardStream(self._board, now)
+        self.stream = Stream(self._board, now)
         self._templates = _templates()
         self._layout: tuple[str, Markup] | None = None
 
@@ -138,9 +174,22 @@ class Pages:
             return await self._refuse(request, refusal)
         except ConnectionError:
             raise
+        except NotRecorded as unrecorded:
+            log.warning("store failed", method=request.method, path=_spoken(request), why=str(unrecorded))
+            return await self._excuse(request)
         except Exception:
             log.exception("request failed", method=request.method, path=_spoken(request))
             return await self._refuse(request, web.HTTPInternalServerError())
+
+    async def _excuse(self, request: web.Request) -> web.Response:
+        """The store does not answer: nothing was done, and it may be tried again."""
+        if request.path.startswith("/api/"):
+            response = problem(503, "Service Unavailable", "the store does not answer: nothing was done")
+        else:
+            title, hint = TEXT["access_store"], TEXT["access_store_hint"]
+            response = await self.render(request, "error.html", 503, title=title, hint=hint)
+        response.headers[hdrs.RETRY_AFTER] = "5"
+        return response
 
     async def _refuse(self, request: web.Request, refusal: web.HTTPException) -> web.Response:
         known = f"error_{refusal.status}" if f"error_{refusal.status}" in TEXT else "error_other"
@@ -155,7 +204,11 @@ class Pages:
         """A page of a template, in the theme that was asked for."""
         theme = request.query.get("theme", "")
         page = self._templates.get_template(name).render(
-            t=TEXT, theme=theme if theme in THEMES else "", path=request.path, **what
+            t=TEXT,
+            theme=theme if theme in THEMES else "",
+            path=request.path,
+            identity=request.get("identity"),
+            **what,
         )
         response = await compressed(request, page.encode(errors="replace"), HTML)
         response.set_status(status)
@@ -214,6 +267,8 @@ def _templates() -> jinja2.Environment:
         codes=STATE_CODES,
         shown=SHOWN,
         countdown_line=countdown_line,
+        roles=text.WHO,
+        nav=NAV,
         time_of_day=text.time_of_day,
         moment=text.moment,
     )
@@ -243,11 +298,18 @@ async def _secure(_request: web.Request, response: web.StreamResponse) -> None:
 
 async def _send_clients_away(app: web.Application) -> None:
     app[BOARD].close()
+    app[READINESS].close()
     await app[PRESENCE].close()
 
 
 async def _push(app: web.Application) -> AsyncIterator[None]:
-    tasks = [create_task(app[BOARD].run(), name="board"), create_task(app[PRESENCE].run(), name="presence")]
+    runs = {
+        "board": app[BOARD].run(),
+        "readiness": app[READINESS].run(),
+        "presence": app[PRESENCE].run(),
+        "trail": app[ACCESS].trail.run(),
+    }
+    tasks = [create_task(run, name=name) for name, run in runs.items()]
     yield
     for task in tasks:
         task.cancel()

@@ -9,7 +9,7 @@ from monitor.core.organization import Coordinator, Reminder, ReportForm
 from monitor.core.pipeline import Pipeline
 from monitor.core.pulse import Beat
 from monitor.core.records import Records
-from monitor.core.snapshot import Content, Snapshot
+from monitor.core.snapshot import Content, Snapshot, SnapshotHead
 from monitor.web.board import FiringAlert
 from monitor.web.links import Links
 from probes.model import Measurement
@@ -74,5 +74,5 @@ class Backend(Protocol):
     def remind(self, district: str, by: str, audit: AuditEntry) -> Awaitable[Reminder]:
         """Ask a district for what is missing, through the alert channels. Raises TooSoon, NotRecorded."""
 
-    def report(self, content: Content, form: ReportForm) -> Awaitable[bytes]:
-        """The report to the People's Committee, from a count that is live or frozen."""
+    def report(self, content: Content, form: ReportForm, snapshot: SnapshotHead | None = None) -> Awaitable[bytes]:
+        """The report to the People's Committee, from a count that is live, or frozen in a snapshot."""

@@ -125,6 +125,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     epoch: int
     since: list[int]
     """Seconds after ``epoch`` (Unix time), a number a cell."""
+    cells: tuple[()] = ()
+    whole: bool = True
 
 
 class Delta(msgspec.Struct, frozen=True):
@@ -133,6 +135,7 @@ class Delta(msgspec.Struct, frozen=True):
     layout: str
     head: Head
     cells: list[tuple[int, str, str, int]]
+    whole: bool = False
 
 
 class Board:
@@ -168,6 +171,11 @@ class Board:
             return self.snapshot(now)
         cells = [self._cell(point_id) for point_id in changed if point_id in self._numbers]
         return Delta(self.layout.version, self.head(now), cells)
+
+    def idle(self) -> None:
+        """Nobody looks: what changed so far need not be told."""
+        self._follow_down(self._changed)
+        self._changed = set()
 
     def snapshot(self, now: float) -> Snapshot:
         """All of it."""

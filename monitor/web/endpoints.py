@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from aiohttp import hdrs, web
 
+from monitor.web.access import audit_of
 from monitor.web.backend import Backend
 from probes.model import Measurement
 
@@ -83,6 +84,7 @@ class Endpoints:
         """Read the configuration again. A page of another site may not ask for it in a visitor's name."""
         if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
             return web.Response(status=403, text="reload from another site is refused\n")
+        await self._backend.records.add_audit(audit_of(request, "reload"))
         errors = await self._backend.reload()
         if not errors:
             return web.Response(text="")

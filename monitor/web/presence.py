@@ -10,16 +10,16 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Protocol
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import msgspec
 import structlog
 from aiohttp import WSMessage, WSMsgType, hdrs, web
 
-from monitor.web import heartbeat, text
+from monitor.web import form, heartbeat, text
 from monitor.web.backend import Backend
 from monitor.web.heartbeat import LARGEST, Allowance, HeartbeatError, Told
+from monitor.web.origin import of_our_origin
 from monitor.web.text import TEXT
 
 SESSIONS_PER_POINT = 4
@@ -51,6 +51,7 @@ WORDS = (
     ),
     *("page_seen", "page_seen_ms", "page_since", "page_awake", "page_sleeps", "page_none"),
     *("page_mains", "page_charging", "page_battery", "page_left_minutes", "page_left_hours"),
+    *form.WORDS,
 )
 """What the page's script has to say."""
 _SESSION_NAME = re.compile(r"[\w-]{8,32}", re.ASCII)
@@ -123,16 +124,23 @@ class Presence:
             refusal = {"title": TEXT["error_link"], "hint": TEXT["error_link_hint"], "back": False}
             return await self._render(request, "error.html", 404, **refusal)
         status = self._backend.pipeline.points[point_id]
-        words = {**{key: TEXT[key] for key in WORDS}, "timezone": self._backend.pipeline.ceremony.timezone}
-        tier = text.TIERS[status.point.tier]
-        return await self._render(request, "presence.html", point=status.point, tier=tier, words=words)
+        pipeline = self._backend.pipeline
+        return await self._render(
+            request,
+            "presence.html",
+            point=status.point,
+            tier=text.TIERS[status.point.tier],
+            closed=form.closed(status.point, pipeline.inventory),
+            form=form.form_of(pipeline.ceremony, self._now()),
+            words={**{key: TEXT[key] for key in WORDS}, "timezone": pipeline.ceremony.timezone},
+        )
 
     async def socket(self, request: web.Request) -> web.StreamResponse:
         """``/p/<token>/ws``: heartbeats in, echoes out, until one of us closes it."""
         point_id = self._point_of(request)
         if point_id is None:
             raise web.HTTPNotFound
-        if not _of_our_origin(request):
+        if not of_our_origin(request):
             raise web.HTTPForbidden
         if self._closing or self._sockets >= SOCKETS:
             raise web.HTTPServiceUnavailable(headers={hdrs.RETRY_AFTER: "5"})
@@ -286,17 +294,6 @@ async def _pong(socket: web.WebSocketResponse, message: WSMessage) -> None:
     """Browsers never ping, yet what stands between may; a pong needs no answer (RFC 6455, section 5.5)."""
     if message.type is WSMsgType.PING:
         await socket.pong(message.data)
-
-
-def _of_our_origin(request: web.Request) -> bool:
-    """Whether the page that asks is ours; a browser always says whose it is (RFC 6455, section 10.2)."""
-    origin = request.headers.get(hdrs.ORIGIN)
-    if origin is None:
-        return True
-    try:
-        return urlsplit(origin).netloc == request.host
-    except ValueError:
-        return False
 
 
 def _name_of(request: web.Request) -> str:

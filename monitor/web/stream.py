@@ -1,4 +1,4 @@
-"""Pushes the board to every page that is open, by server-sent events.
+"""Pushes a view, such as the board, to every page that shows it, by server-sent events.
 
 An event is encoded once and sent to all. Each client has a mailbox of its own that holds a few events; one that is
 too slow to empty it gets the latest snapshot instead of what it missed. Events carry states, never steps, so one
@@ -7,15 +7,15 @@ that comes twice or after a newer snapshot does no harm.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sized
 from contextlib import suppress
+from typing import Protocol
 
 import msgspec
 import structlog
 from aiohttp import web
 
 from monitor.core.model import Happening
-from monitor.web.board import Board, Delta, Head, Snapshot
 
 PUSH_EVERY_S = 0.25
 """Changes within it go out together."""
@@ -30,6 +30,38 @@ CLIENTS = 1000
 RETRY_MS = 1000
 
 log = structlog.get_logger("diemcau.web")
+
+
+class Change(Protocol):
+    """What is pushed."""
+
+    @property
+    def head(self) -> msgspec.Struct:
+        """What is shown beside the cells; it has a field ``at``, which is no change by itself."""
+
+    @property
+    def cells(self) -> Sized:
+        """What is other than it was."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is everything, and needs nothing that was sent before."""
+
+
+class View(Protocol):
+    """What is shown: told of every happening, asked for pushes."""
+
+    def notice(self, happenings: Iterable[Happening]) -> None:
+        """Remember what changed."""
+
+    def changes(self, now: float) -> Change:
+        """What changed since the last call."""
+
+    def snapshot(self, now: float) -> Change:
+        """All of it."""
+
+    def idle(self) -> None:
+        """Nobody looks, and whoever comes gets all of it: what changed so far need not be told."""
 
 
 class Mailbox:
@@ -72,16 +104,16 @@ class Mailbox:
         return waiting
 
 
-class BoardStream:
-    """Decides when to push, and keeps the clients."""
+class Stream:
+    """Decides when to push a view, and keeps the clients."""
 
-    def __init__(self, board: Board, now: Callable[[], float]) -> None:
-        self.board = board
+    def __init__(self, view: View, now: Callable[[], float]) -> None:
+        self.view = view
         self._now = now
         self._clients: set[Mailbox] = set()
         self._wake = asyncio.Event()
         self._number = 0
-        self._shown: Head | None = None
+        self._shown: msgspec.Struct | None = None
         self._cached: bytes | None = None
         self._ticked_at = 0.0
 
@@ -92,7 +124,7 @@ class BoardStream:
 
     def notice(self, happenings: Iterable[Happening]) -> None:
         """Something happened: it will be pushed within :data:`PUSH_EVERY_S`. Never blocks."""
-        self.board.notice(happenings)
+        self.view.notice(happenings)
         self._cached = None
         self._wake.set()
 
@@ -140,30 +172,33 @@ class BoardStream:
     def snapshot(self) -> bytes:
         """The event of the whole board; encoded again only after something happened."""
         if self._cached is None:
-            self._cached = self._event("snapshot", self.board.snapshot(self._now()))
+            self._cached = self._event("snapshot", self.view.snapshot(self._now()))
         return self._cached
 
     def _push(self, loop_now: float) -> None:
-        change = self.board.changes(self._now())
-        if isinstance(change, Snapshot) or change.cells or self._differs(change.head):
+        if not self._clients:
+            self.view.idle()
+            return
+        change = self.view.changes(self._now())
+        if change.whole or change.cells or self._differs(change.head):
             self._cached = None
-            self._send("snapshot" if isinstance(change, Snapshot) else "delta", change)
+            self._send("snapshot" if change.whole else "delta", change)
         elif loop_now - self._ticked_at >= TICK_EVERY_S:
             self._send("tick", change)
         else:
             return
         self._shown, self._ticked_at = change.head, loop_now
 
-    def _differs(self, head: Head) -> bool:
-        return self._shown is None or msgspec.structs.replace(self._shown, at=head.at) != head
+    def _differs(self, head: msgspec.Struct) -> bool:
+        return self._shown is None or msgspec.structs.replace(self._shown, at=getattr(head, "at", 0.0)) != head
 
-    def _send(self, name: str, change: Delta | Snapshot) -> None:
+    def _send(self, name: str, change: Change) -> None:
         if not self._clients:
             return
         event = self._event(name, change)
         for client in self._clients:
             client.put(event)
 
-    def _event(self, name: str, change: Delta | Snapshot) -> bytes:
+    def _event(self, name: str, change: Change) -> bytes:
         self._number += 1
         return b"event: %s\nid: %d\ndata: %s\n\n" % (name.encode(), self._number, msgspec.json.encode(change))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import Popen
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 
@@ -54,7 +55,9 @@ def lines_until(process: Popen[str], text: str) -> Iterator[str]:
 
 
 def fetched(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=10) as response:  # noqa: S310  (an address that it has told us)
+    """What a browser gets, which keeps the wall's cookie."""
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    with browser.open(url, timeout=10) as response:
         return str(response.read().decode())
 
 
@@ -70,8 +73,8 @@ def test_faults_are_noticed_and_nothing_else(
     result = directory / "out.json"
     process = rehearse(*arguments, "--json", str(result))
     addresses = dict(found.groups() for line in lines_until(process, "fault: ") if (found := URL.search(line)))
-    assert "<html" in fetched(addresses["board"])
-    assert "point_info{" in fetched(addresses["board"] + "metrics")
+    assert 'id="snapshot"' in fetched(addresses["board"])
+    assert "point_info{" in fetched(urljoin(addresses["board"], "/metrics"))
     assert json.loads(fetched(addresses["prometheus"] + "api/v1/status/runtimeinfo"))["status"] == "success"
     assert json.loads(fetched(addresses["alertmanager"] + "api/v2/status"))["cluster"]["status"] == "disabled"
     table, said = process.communicate(timeout=100)

@@ -105,10 +105,12 @@ async def screen_of(browser: Browser, stage: Any) -> AsyncIterator[Callable[...,
     """``screen_of("phone", "light")``: the stage, served, on a screen of that size; fails if the page misbehaves."""
     async with STAGE.served(stage.app) as session:
         origin = str(session._base_url).rstrip("/")
+        cookies = list(stage.app[STAGE.COOKIES].items())
 
         @asynccontextmanager
         async def show(size: str = "wall", theme: str = "dark", path: str = "/") -> AsyncIterator[Screen]:
             context = await _context(browser, size, theme)
+            await context.add_cookies([{"name": name, "value": value, "url": origin} for name, value in cookies])
             screen = Screen(await context.new_page(), origin)
             await context.route("**/*", screen.guard)
             await screen.page.goto(origin + path)

@@ -14,6 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from monitor.configuration.links import link_secret
+from monitor.web.links import Links
+
 POINTS = """id,name,tier,mode,merged_into,district_code,commune_code,address,network_node,power_node
 ha-noi,Điểm cầu chính,province,two_way,,,,127.0.0.1,core,sub
 xa-1,Xã Một,commune,two_way,,386,,127.0.0.2,core,sub
@@ -67,15 +70,22 @@ class Running:
             )
         listener.close()
 
-    def ask(self, path: str, method: str = "GET") -> tuple[int, str]:
-        """Status and body; an error status is an answer too."""
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method)
+    def ask(self, path: str, method: str = "GET", *, token: str = "") -> tuple[int, str]:
+        """Status and body, as the wall asks, or a program; an error status is an answer too."""
+        wall = {"Cookie": f"diemcau_wall={Links(link_secret(self.state)).wall_token()}"}
+        headers = {"Authorization": f"Bearer {token}"} if token else wall
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method, headers=headers)
         try:
             with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - loopback only
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as refusal:
             with refusal:
                 return refusal.code, refusal.read().decode()
+
+    def token(self, role: str) -> str:
+        """A new token of a program, by ``diemcau tokens``."""
+        command = [sys.executable, "-m", "monitor", "tokens", "--state", str(self.state), "add", role, "--role", role]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
     def until(self, condition: Callable[[], bool], seconds: float = 20.0) -> None:
         """Wait for it; a service that died meanwhile fails the test with its log."""
@@ -123,7 +133,7 @@ def test_probe_of_the_inventory_and_of_nothing_else(service: Running) -> None:
 
 def test_an_invalid_configuration_is_refused_and_the_old_one_runs_on(service: Running, directory: Path) -> None:
     (directory / "points.csv").write_text(POINTS.replace("127.0.0.2", "127.0.0.999"), encoding="utf-8")
-    status, body = service.ask("/-/reload", "POST")
+    status, body = service.ask("/-/reload", "POST", token=service.token("technician"))
     assert status == 500
     assert "points.csv:3:8: address: expected " in body
     service.until(service.shows('diemcau_points{tier="commune",district="386",state="up"} 2'))
@@ -136,7 +146,7 @@ def test_a_valid_configuration_comes_into_force(service: Running, directory: Pat
     rows = [row for row in POINTS.splitlines() if not row.startswith("xa-2")]
     (directory / "points.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     if how == "post":
-        assert service.ask("/-/reload", "POST")[0] == 200
+        assert service.ask("/-/reload", "POST", token=service.token("technician"))[0] == 200
     else:
         service.process.send_signal(signal.SIGHUP)
     service.until(service.shows('diemcau_points{tier="commune",district="386",state="up"} 1'))

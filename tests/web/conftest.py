@@ -1,13 +1,19 @@
 """A stage: a province of any size over the real pipeline, a backend around it, and a clock that the test moves."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+# ruff: noqa: D102 - the methods of MemoryRecords are described by monitor/core/records.py
+
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from hashlib import sha256
 
 import msgspec
 import pytest
-from aiohttp import ClientSession, TCPConnector, web
+from aiohttp import ClientSession, CookieJar, TCPConnector, web
 
+from monitor.core.access import AccessPolicy, Account, ApiToken, AuditEntry, Role, Session
 from monitor.core.attribution import SITE
+from monitor.core.checkin import Author, CheckIn, Draft, receive
 from monitor.core.incidents import Entry, Incident
 from monitor.core.model import (
     Ceremony,
@@ -25,8 +31,11 @@ from monitor.core.model import (
     Tier,
     Tree,
 )
+from monitor.core.organization import Coordinator, Reminder, ReportForm, TooSoon, wait_s
 from monitor.core.pipeline import Pipeline
 from monitor.core.pulse import Beat, Pulses
+from monitor.core.records import NotRecorded
+from monitor.core.snapshot import Content, Snapshot, SnapshotHead, canonical, digest_of
 from monitor.web.app import BOARD, create_app
 from monitor.web.links import Links
 from probes.model import Failure, Layer, Measurement, Observation
@@ -45,6 +54,135 @@ class Alert(msgspec.Struct, frozen=True):
     starts_at: float
 
 
+COOKIES = web.AppKey("cookies", dict[str, str])
+"""What a client brings that a test does not say otherwise of: it may look, as the wall may."""
+
+
+class MemoryRecords:
+    """What outlives a run, for the length of a test. ``failing``: nothing can be kept or read."""
+
+    def __init__(self) -> None:
+        self.failing = False
+        self.asked = 0
+        """How often anything was asked."""
+        self.check_ins: list[CheckIn] = []
+        self.taken: list[Snapshot] = []
+        self.reminded: list[Reminder] = []
+        self.accounts_by_name: dict[str, Account] = {}
+        self.sessions: dict[str, Session] = {}
+        self.tokens_by_name: dict[str, ApiToken] = {}
+        self.trail: list[AuditEntry] = []
+
+    async def add_check_ins(self, check_ins: Sequence[CheckIn], audit: AuditEntry) -> list[CheckIn]:
+        self._ask()
+        known = {(each.point, each.entry): each for each in self.check_ins}
+        kept = [known.setdefault((each.point, each.entry), each) for each in check_ins]
+        self.check_ins = list(known.values())
+        self.trail.append(audit)
+        return kept
+
+    async def check_ins_of(self, point_id: str) -> list[CheckIn]:
+        self._ask()
+        ours = [each for each in self.check_ins if each.point == point_id]
+        return sorted(ours, key=lambda each: each.received_at, reverse=True)
+
+    async def add_snapshot(
+        self, content: bytes, *, taken_at: float, deadline: float, automatic: bool, by: str
+    ) -> Snapshot:
+        self._ask()
+        for each in self.taken:
+            if automatic and each.automatic and each.deadline == deadline:
+                return each
+        previous = self.taken[-1].digest if self.taken else ""
+        snapshot = Snapshot(
+            number=len(self.taken) + 1,
+            taken_at=taken_at,
+            automatic=automatic,
+            deadline=deadline,
+            by=by,
+            previous=previous,
+            digest=digest_of(content, previous),
+            content=content,
+        )
+        self.taken.append(snapshot)
+        return snapshot
+
+    async def snapshots(self) -> list[SnapshotHead]:
+        self._ask()
+        return [each for each in reversed(self.taken)]  # noqa: C416 - a list of heads
+
+    async def snapshot(self, number: int) -> Snapshot | None:
+        self._ask()
+        return self.taken[number - 1] if 1 <= number <= len(self.taken) else None
+
+    async def add_reminder(self, reminder: Reminder) -> None:
+        self._ask()
+        self.reminded.append(reminder)
+
+    async def reminders(self, since: float) -> list[Reminder]:
+        self._ask()
+        return [each for each in self.reminded if each.at >= since]
+
+    async def account(self, name: str) -> Account | None:
+        self._ask()
+        return self.accounts_by_name.get(name)
+
+    async def accounts(self) -> list[Account]:
+        self._ask()
+        return [self.accounts_by_name[name] for name in sorted(self.accounts_by_name)]
+
+    async def put_account(self, account: Account, audit: AuditEntry) -> None:
+        self._ask()
+        before = self.accounts_by_name.get(account.name)
+        self.accounts_by_name[account.name] = account
+        if before is None or account.disabled or _rights(before) != _rights(account):
+            self.sessions = {key: each for key, each in self.sessions.items() if each.account != account.name}
+        self.trail.append(audit)
+
+    async def add_session(self, session: Session) -> None:
+        self._ask()
+        self.sessions[session.digest] = session
+
+    async def session(self, digest: str) -> Session | None:
+        self._ask()
+        return self.sessions.get(digest)
+
+    async def drop_session(self, digest: str) -> None:
+        self._ask()
+        self.sessions.pop(digest, None)
+
+    async def tokens(self) -> list[ApiToken]:
+        self._ask()
+        return [self.tokens_by_name[name] for name in sorted(self.tokens_by_name)]
+
+    async def put_token(self, token: ApiToken, audit: AuditEntry) -> None:
+        self._ask()
+        self.tokens_by_name[token.name] = token
+        self.trail.append(audit)
+
+    async def add_audit(self, entry: AuditEntry) -> None:
+        self._ask()
+        self.trail.append(entry)
+
+    async def audit(self, before: int | None = None, limit: int = 100) -> list[tuple[int, AuditEntry]]:
+        self._ask()
+        numbered = [(number, each) for number, each in enumerate(self.trail, 1) if before is None or number < before]
+        return numbered[::-1][:limit]
+
+    def actions(self) -> list[str]:
+        """What the trail tells, the oldest first."""
+        return [each.action for each in self.trail]
+
+    def _ask(self) -> None:
+        self.asked += 1
+        if self.failing:
+            raise NotRecorded("the store of the test fails")
+
+
+def _rights(account: Account) -> tuple[str, Role]:
+    return account.password_hash, account.role
+
+
 class Stage:
     """The backend of the pages, and what a test does to the province."""
 
@@ -61,7 +199,12 @@ class Stage:
         self.pulses = Pulses("test")
         self.beats: list[tuple[str, str, Beat]] = []
         self.left: list[tuple[str, str]] = []
+        self.records = MemoryRecords()
+        self.access = AccessPolicy()
+        self.coordinators: dict[str, Coordinator] = {}
+        self.reports: list[tuple[Content, ReportForm, SnapshotHead | None]] = []
         self.app = create_app(self, now=lambda: self.now)
+        self.app[COOKIES] = {"diemcau_wall": self.links.wall_token()}
 
     def ready(self) -> bool:
         """What the test said."""
@@ -93,6 +236,55 @@ class Stage:
         """Noted."""
         self.left.append((point_id, session))
         self.pulses.leave(point_id, session, self.now)
+
+    async def check_in(self, drafts: Sequence[tuple[str, Draft]], author: Author, audit: AuditEntry) -> list[CheckIn]:
+        """As the service does."""
+        deadline = self.pipeline.ceremony.report_at
+        made = [receive(draft, point_id, author, self.now, deadline) for point_id, draft in drafts]
+        kept = await self.records.add_check_ins(made, audit)
+        for each in kept:
+            self.tell(self.pipeline.check_in(each))
+        return kept
+
+    async def take_snapshot(self, by: str, audit: AuditEntry) -> Snapshot:
+        """As the service does."""
+        content = canonical(self.pipeline.content(self.now))
+        deadline = self.pipeline.ceremony.report_at
+        taken = await self.records.add_snapshot(content, taken_at=self.now, deadline=deadline, automatic=False, by=by)
+        await self.records.add_audit(msgspec.structs.replace(audit, target=str(taken.number)))
+        return taken
+
+    async def remind(self, district: str, by: str, audit: AuditEntry) -> Reminder:
+        """As the service does, but for whom it names: all of the district that take part."""
+        wait = wait_s(district, await self.records.reminders(self.now - 3600.0), self.now)
+        if wait > 0:
+            raise TooSoon(wait)
+        points = self.pipeline.inventory.points.values()
+        ours = tuple(each.id for each in points if each.expected and (each.district_code or "") == district)
+        reminder = Reminder(district=district, at=self.now, by=by, points=ours)
+        await self.records.add_reminder(reminder)
+        await self.records.add_audit(audit)
+        return reminder
+
+    async def report(self, content: Content, form: ReportForm, snapshot: SnapshotHead | None = None) -> bytes:
+        """Noted; its bytes say which form it would have."""
+        self.reports.append((content, form, snapshot))
+        return f"a report as {form}".encode()
+
+    def sign_in(self, role: Role, name: str = "") -> dict[str, str]:
+        """What a browser brings that has signed in: ``Cookie`` and ``X-CSRF-Token``."""
+        account = Account(name=name or f"the-{role}", password_hash="none", role=role, created_at=self.now)  # noqa: S106
+        secret, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+        session = Session(
+            digest=sha256(secret.encode()).hexdigest(),
+            account=account.name,
+            csrf=csrf,
+            created_at=self.now,
+            expires_at=self.now + 86_400,
+        )
+        self.records.accounts_by_name[account.name] = account
+        self.records.sessions[session.digest] = session
+        return {"Cookie": f"diemcau_session={secret}", "X-CSRF-Token": csrf}
 
     def up(self, points: Iterable[str] | None = None, rtt_s: float = 0.012) -> None:
         """Every check of these points (of all) answers until it is up."""
@@ -259,14 +451,21 @@ def stage() -> Stage:
 
 
 @asynccontextmanager
-async def served(app: web.Application, *, decompress: bool = True) -> AsyncIterator[ClientSession]:
-    """A client of the application, over loopback."""
+async def served(
+    app: web.Application, *, decompress: bool = True, headers: Mapping[str, str] | None = None
+) -> AsyncIterator[ClientSession]:
+    """A client of the application, over loopback: the wall, or whoever these headers say; ``{}`` for nobody known."""
     runner = web.AppRunner(app, shutdown_timeout=1.0)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     host, port = runner.addresses[0][:2]
     async with ClientSession(
-        f"http://{host}:{port}", connector=TCPConnector(limit=0), auto_decompress=decompress
+        f"http://{host}:{port}",
+        connector=TCPConnector(limit=0),
+        auto_decompress=decompress,
+        cookies=app[COOKIES] if headers is None else {},
+        cookie_jar=CookieJar(unsafe=True),  # keeps cookies of addresses, too
+        headers=headers or {},
     ) as session:
         yield session
     await runner.cleanup()
@@ -280,6 +479,32 @@ def serve() -> Callable[..., AbstractAsyncContextManager[ClientSession]]:
 @pytest.fixture
 async def client(stage: Stage) -> AsyncIterator[ClientSession]:
     async with served(stage.app) as session:
+        yield session
+
+
+@pytest.fixture
+def records(stage: Stage) -> MemoryRecords:
+    """Those of the stage."""
+    return stage.records
+
+
+@pytest.fixture
+def signed_in(stage: Stage) -> Callable[..., AbstractAsyncContextManager[ClientSession]]:
+    """The stage, served to somebody who has signed in in a role: an asynchronous context manager of a client.
+
+    Each request carries the CSRF token, too. ``signed_in(role, another_stage)`` for a stage of your own.
+    """
+
+    def enter(role: Role, of: Stage = stage) -> AbstractAsyncContextManager[ClientSession]:
+        return served(of.app, headers=of.sign_in(role))
+
+    return enter
+
+
+@pytest.fixture
+async def stranger(stage: Stage) -> AsyncIterator[ClientSession]:
+    """The stage, served to somebody nobody knows."""
+    async with served(stage.app, headers={}) as session:
         yield session
 
 

@@ -12,6 +12,7 @@ from aiohttp import ClientSession
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.core.access import Role
 from monitor.core.attribution import Fact, FactKind
 from monitor.core.model import Inventory, Mode, Node, NodeKind, Point, Tier, Tree
 from monitor.web.app import as_json
@@ -223,22 +224,24 @@ async def test_health_and_readiness(stage: Any, client: ClientSession) -> None:
         assert response.status == 200
 
 
-async def test_a_reload_says_every_error(stage: Any, client: ClientSession) -> None:
-    async with client.post("/-/reload") as response:
-        assert (response.status, await response.text()) == (200, "")
-    stage.errors = ["config/points.csv:2:1: id: expected …", "config/checks.yaml:4:15: …"]
-    async with client.post("/-/reload") as response:
-        assert response.status == 500
-        assert (await response.text()).splitlines() == ["failed to reload config:", *stage.errors]
+async def test_a_reload_says_every_error(stage: Any, signed_in: Callable[..., Any]) -> None:
+    async with signed_in(Role.TECHNICIAN) as client:
+        async with client.post("/-/reload") as response:
+            assert (response.status, await response.text()) == (200, "")
+        stage.errors = ["config/points.csv:2:1: id: expected …", "config/checks.yaml:4:15: …"]
+        async with client.post("/-/reload") as response:
+            assert response.status == 500
+            assert (await response.text()).splitlines() == ["failed to reload config:", *stage.errors]
     assert stage.reloads == 2
 
 
-async def test_a_reload_is_a_post_and_not_from_another_site(stage: Any, client: ClientSession) -> None:
-    async with client.get("/-/reload") as response:
-        assert response.status == 405
-        assert response.headers["Allow"] == "POST"
-    async with client.post("/-/reload", headers={"Sec-Fetch-Site": "cross-site"}) as response:
-        assert response.status == 403
+async def test_a_reload_is_a_post_and_not_from_another_site(stage: Any, signed_in: Callable[..., Any]) -> None:
+    async with signed_in(Role.TECHNICIAN) as client:
+        async with client.get("/-/reload") as response:
+            assert response.status == 405
+            assert response.headers["Allow"] == "POST"
+        async with client.post("/-/reload", headers={"Sec-Fetch-Site": "cross-site"}) as response:
+            assert response.status == 403
     assert stage.reloads == 0
 
 

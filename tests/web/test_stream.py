@@ -99,7 +99,7 @@ async def test_an_event_is_encoded_once_for_all(
     stage: Any, client: ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A hundred clients cost one snapshot and one delta."""
-    board: stream.BoardStream = stage.app[BOARD]
+    board: stream.Stream = stage.app[BOARD]
     responses = [await client.get("/events") for _ in range(100)]
     coming = [await following(response) for response in responses]
     assert board.clients == 100
@@ -154,8 +154,8 @@ async def test_closing_ends_every_stream(stage: Any, client: ClientSession) -> N
 async def test_a_defect_in_a_push_does_not_end_pushing(
     stage: Any, client: ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    board: stream.BoardStream = stage.app[BOARD]
-    changes = board.board.changes
+    board: stream.Stream = stage.app[BOARD]
+    changes = board.view.changes
     failed: list[float] = []
 
     def broken(now: float) -> Any:
@@ -167,7 +167,7 @@ async def test_a_defect_in_a_push_does_not_end_pushing(
     async with client.get("/events") as response:
         coming, _ = await following(response)
         monkeypatch.setattr(stream, "log", Mock())
-        monkeypatch.setattr(board.board, "changes", broken)
+        monkeypatch.setattr(board.view, "changes", broken)
         stage.up(["tinh-uy"])
         while not (await until("delta", coming))["cells"]:
             pass

@@ -1,9 +1,12 @@
 // The point's own page: wires the pulse, the machine it runs on, and what is shown.
+import { CheckInForm } from "./checkin.js";
 import { fill, put } from "./clock.js";
+import { Outbox } from "./outbox.js";
 import { Pulse } from "./pulse.js";
 import { keepAwake, watchBattery } from "./site.js";
 
 const UNANSWERED_MS = 8000;
+const LOOK_EVERY_MS = 60000;
 const words = JSON.parse(document.getElementById("words").textContent);
 const time = new Intl.DateTimeFormat("vi-VN", { timeStyle: "medium", hourCycle: "h23", timeZone: words.timezone });
 const number = new Intl.NumberFormat("vi-VN", { maximumFractionDigits: 1 });
@@ -24,6 +27,7 @@ const pulse = new Pulse(location.pathname, {
   tell: (how) => {
     status = how;
     seen = null; // what was seen before says nothing of now
+    if (how === "connected") outbox?.hurry();
     showAll();
   },
 });
@@ -103,4 +107,19 @@ addEventListener("pagehide", (event) => {
   if (!event.persisted) pulse.leave();
 });
 byId("resume").addEventListener("click", () => pulse.resume());
+
+const report = byId("report");
+const form = report.querySelector("form");
+
+function openForm() {
+  const outbox = new Outbox(`point:${report.dataset.point}`, location.pathname);
+  const checkIn = new CheckInForm(form, "check-in", report.dataset.tier, outbox, words);
+  const look = () => document.hidden || checkIn.look(); // a coordinator may have reported
+  document.addEventListener("visibilitychange", look);
+  setInterval(look, LOOK_EVERY_MS * (0.8 + 0.4 * Math.random()));
+  outbox.flush();
+  return outbox;
+}
+
+const outbox = form && openForm(); // a point that does not take part has none
 pulse.open();
