@@ -1,4 +1,4 @@
-"""``diemcau links``: the links of points, coordinators and the wall, their sheets of QR codes, and which of them hold."""
+"""``diemcau links``: the links of points, coordinators and the wall, their QR codes, and which of them hold."""
 
 import csv
 import sys

@@ -27,9 +27,9 @@ MEDIA_TYPES = {
 WORDS = (
     *("live", "connecting", "disconnected", "stale", "days"),
     *("report_left", "report_over", "begin_left", "begin_over"),
-    *("readiness_missing", "readiness_all_ready", "readiness_remind", "readiness_reminded", "readiness_failed"),
+    *("readiness_all_ready", "readiness_remind", "readiness_reminded", "readiness_failed"),
     *("readiness_show", "readiness_ready", "readiness_late", "readiness_merged", "readiness_no_coverage"),
-    *("readiness_rows", "readiness_people"),
+    *("readiness_rows", "readiness_sum"),
 )
 """What the page's script has to say."""
 

@@ -2,6 +2,7 @@
 import { CheckInForm } from "./checkin.js";
 import { fill, put } from "./clock.js";
 import { Outbox } from "./outbox.js";
+import { plain } from "./search.js";
 
 const LOOK_EVERY_MS = 4000;
 const ANSWER_WITHIN_MS = 10000;
@@ -18,9 +19,6 @@ let roll = json("roll");
 let tag = "";
 
 const pathOf = (row) => `check-ins/${encodeURIComponent(row.id)}`;
-
-// Without marks and case: "muong lat" finds Muong Lat as it is really written.
-const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").replace(/[\u0111\u0110]/g, "d").toLowerCase();
 
 function itemOf(row) {
   const node = byId("row").content.firstElementChild.cloneNode(true);

@@ -27,7 +27,7 @@ function showHead(head) {
   put(byId("blind"), head.blind);
   byId("blind").hidden = !head.blind;
   document.title = document.title.replace(/^[^·]*/, `${number.format(total.ready)}/${number.format(total.expected)} `);
-  showTiers([...head.tiers, ["Σ", total]]);
+  showTiers([...head.tiers, [words.readiness_sum, total]]);
   showTrend(head);
   showDistricts(head.districts);
 }

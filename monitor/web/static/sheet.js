@@ -1,10 +1,9 @@
 // All points in a table of which only the rows in sight are drawn; found, filtered, sorted, walked through by keyboard.
-const NAME_OVER = 6; // rows drawn beyond both edges
+import { plain } from "./search.js";
+
+const OVER = 6; // rows drawn beyond both edges
 const [READY, , LATE] = [1, 2, 4];
 const [STATE, LACKS, FLAGS, DELEGATES, ATTENDEES, AT] = [1, 2, 3, 4, 5, 6];
-
-// Without marks and case: "muong lat" finds Mường Lát.
-export const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").replace(/đ/gi, "d").toLowerCase();
 
 export class Sheet {
   constructor(sheet, words, clock) {
@@ -100,8 +99,8 @@ export class Sheet {
     const step = height * rem;
     this.step = step;
     this.tall.style.height = `${this.order.length * step}px`;
-    const first = Math.max(0, Math.floor(this.view.scrollTop / step) - NAME_OVER);
-    const last = Math.min(this.order.length, Math.ceil((this.view.scrollTop + this.view.clientHeight) / step) + NAME_OVER);
+    const first = Math.max(0, Math.floor(this.view.scrollTop / step) - OVER);
+    const last = Math.min(this.order.length, Math.ceil((this.view.scrollTop + this.view.clientHeight) / step) + OVER);
     const wanted = new Set(this.order.slice(first, last));
     for (const [n, node] of this.drawn) {
       if (wanted.has(n) && !again) continue;
