@@ -27,6 +27,9 @@ LATE_AT_MOST_S = 1800.0
 INCIDENTS_KEPT_S = 86_400.0
 """Incidents of so long ago are taken up after a restart."""
 CHECK_INS_KEPT_S = 30 * 86_400.0
+PRUNE_EVERY_S = 86_400.0
+PRUNED_AFTER_S = 90 * 86_400.0
+"""Transitions, the trend and incidents that are over are kept so long; check-ins, snapshots and the audit for good."""
 AN_HOUR_S = 3600.0
 
 log = structlog.get_logger("diemcau")
@@ -49,6 +52,7 @@ class Registrar:
         self._frozen: float | None = None
         """The deadline of which there is an automatic snapshot."""
         self._sampled_at = 0.0
+        self._pruned_at = 0.0
         self._reminding = asyncio.Lock()
 
     async def restore(self) -> None:
@@ -101,6 +105,7 @@ class Registrar:
             self._keep_trend()
             with suppress(NotRecorded):  # which the store has logged; it is tried again
                 await self._freeze_when_due()
+                await self._prune_when_due()
 
     def _nap_s(self) -> float:
         left_s = self._pipeline.ceremony.report_at - self._clock()
@@ -113,6 +118,13 @@ class Registrar:
         taken = await self._freeze(automatic=True, by="")
         self._frozen = deadline
         log.info("count frozen at the deadline", snapshot=taken.number, digest=taken.digest)
+
+    async def _prune_when_due(self) -> None:
+        now = self._clock()
+        if 0 <= now - self._pruned_at < PRUNE_EVERY_S:
+            return
+        self._pruned_at = now
+        await self._store.prune(now - PRUNED_AFTER_S)
 
     async def _freeze(self, *, automatic: bool, by: str) -> Snapshot:
         now, deadline = self._clock(), self._pipeline.ceremony.report_at

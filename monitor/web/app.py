@@ -31,6 +31,7 @@ from monitor.web.signin import SignIn
 from monitor.web.snapshots import Snapshots
 from monitor.web.stream import Stream
 from monitor.web.text import TEXT
+from monitor.web.upload import Uploads
 
 HERE = Path(__file__).parent
 HTML = "text/html; charset=utf-8"
@@ -93,6 +94,7 @@ def create_app(backend: Backend, *, now: Callable[[], float] = time.time) -> web
             *Coordinators(backend, now, pages.render, desk).routes(),
             *organizers.routes(),
             *Snapshots(backend, now, pages.render).routes(),
+            *Uploads(backend, now, pages.render).routes(),
             *Endpoints(backend).routes(),
             *Api(backend, now).routes(),
             *sign_in.routes(),

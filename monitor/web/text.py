@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from monitor.core.access import Role
 from monitor.core.attribution import FactKind, PowerSource
+from monitor.core.bulk import Column, Fault
 from monitor.core.checkin import PowerSupply, Voice
 from monitor.core.detection import Hold
 from monitor.core.model import (
@@ -339,6 +340,33 @@ TEXT = {
     "snapshot_delegates": "{n} đại biểu",
     "error_snapshot": "Không có bản chốt này",
     "error_snapshot_hint": "Số của bản chốt không đúng.",
+    # Many check-ins by a file
+    "upload": "Nhập số liệu từ Excel",
+    "upload_template": "Tải tệp mẫu có sẵn danh sách điểm cầu",
+    "upload_steps": "Điền tệp mẫu rồi gửi lên; hàng để trống được bỏ qua. Chưa có gì được ghi nhận trước khi xác nhận.",
+    "upload_limits": "Tệp .xlsx tối đa {size} MB, {rows} hàng, không chứa công thức.",
+    "upload_file": "Chọn tệp",
+    "upload_send": "Xem trước thay đổi",
+    "upload_reading": "Đang đọc tệp…",
+    "upload_failed": "Chưa gửi được tệp, xin thử lại.",
+    "upload_busy": "Máy chủ đang đọc tệp khác, xin thử lại sau một phút.",
+    "upload_gone": "Bản xem trước đã hết hạn: xin gửi lại tệp.",
+    "upload_moved": "Số liệu đã thay đổi sau khi xem trước: xin xem lại rồi xác nhận.",
+    "upload_kept": "Đã ghi nhận {n} điểm cầu.",
+    "upload_confirm": "Ghi nhận {n} điểm cầu",
+    "upload_nothing": "Tệp không có số liệu nào để ghi nhận.",
+    "upload_errors": "{n} lỗi: chưa có gì được ghi nhận. Xin sửa tệp rồi gửi lại.",
+    "upload_more": "và {n} mục nữa",
+    "upload_row": "Hàng {n}",
+    "upload_changed": "{n} điểm cầu sẽ được ghi nhận, {changes} điểm có thay đổi",
+    "upload_point": "Điểm cầu",
+    "upload_before": "Đang có",
+    "upload_after": "Sẽ là",
+    "upload_name": "Tên điểm cầu",
+    "upload_delegates": "{n} đại biểu",
+    "upload_attendees": "{n} người dự",
+    "upload_picture": "có hình",
+    "upload_sound": "có tiếng",
     "coordinator": "Điều phối địa bàn",
     "coordinator_ready": "sẵn sàng",
     "coordinator_up": "đang kết nối",
@@ -711,3 +739,44 @@ CHAIRS = {
     ),
 }
 """Who usually chairs at a point of a tier, by title: proposed, others may be typed."""
+COLUMNS = {
+    Column.POINT: "Mã điểm cầu",
+    Column.PICTURE: "Hình",
+    Column.SOUND: "Tiếng",
+    Column.DELEGATES: "Đại biểu",
+    Column.ATTENDEES: "Người tham dự",
+    Column.CHAIR: "Chủ trì (chức danh)",
+    Column.POWER: "Nguồn điện",
+    Column.NOTE: "Ghi chú",
+}
+FAULTS = {
+    Fault.NO_HEADING: "Không thấy hàng tiêu đề có cột Mã điểm cầu và các cột số liệu.",
+    Fault.REPEATED_HEADING: "cột này có hai lần",
+    Fault.UNKNOWN_POINT: "không có điểm cầu mã “{written}”",
+    Fault.NO_PART: "điểm cầu “{written}” không tham gia kết nối",
+    Fault.REPEATED: "điểm cầu “{written}” đã có ở hàng {detail}",
+    Fault.NO_POINT: "thiếu mã điểm cầu",
+    Fault.FORMULA: "“{written}” là công thức, xin ghi giá trị",
+    Fault.NOT_A_NUMBER: "“{written}” không phải số nguyên",
+    Fault.OUT_OF_BOUNDS: "“{written}” ngoài khoảng {detail}",
+    Fault.FEWER: "“{written}” ít hơn số đại biểu",
+    Fault.NOT_YES_OR_NO: "“{written}”: xin ghi x hoặc để trống",
+    Fault.UNKNOWN_SUPPLY: "“{written}”: xin ghi điện lưới, bộ lưu điện hoặc máy phát điện",
+    Fault.BAD_TEXT: "có ký tự không hiển thị được",
+    Fault.TOO_LONG: "dài hơn {detail} ký tự",
+}
+FAULTS_NEAR = {
+    Fault.UNKNOWN_POINT: "không có điểm cầu mã “{written}”, có phải “{detail}”?",
+    Fault.NO_PART: "điểm cầu “{written}” ghép vào {detail}: báo tại đó",
+}
+"""Where it is known what was meant."""
+UNREADABLE = {
+    "not_xlsx": "Tệp không phải Excel (.xlsx), hoặc có mật khẩu.",
+    "too_large": "Tệp lớn hơn {n} MB.",
+    "bomb": "Tệp bung ra quá lớn, không đọc được.",
+    "macros": "Tệp chứa macro: xin lưu lại dạng .xlsx.",
+    "too_many_rows": "Tệp có quá {n} hàng.",
+    "too_many_columns": "Tệp có quá {n} cột.",
+    "broken": "Tệp Excel bị hỏng ({n}).",
+}
+"""Why a file is not read, by the reasons of :mod:`monitor.workbook`."""

@@ -20,7 +20,7 @@ export class Sheet {
     this.filters.find.form.addEventListener("submit", (event) => event.preventDefault());
     document.querySelectorAll("[data-sort]").forEach((head) => head.addEventListener("click", () => this.sort(head.dataset.sort)));
     this.view.addEventListener("scroll", () => this.draw(), { passive: true });
-    new ResizeObserver(() => this.draw(true)).observe(this.view);
+    new ResizeObserver(() => this.draw()).observe(this.view);
     document.addEventListener("keydown", (event) => this.press(event));
   }
 
@@ -81,7 +81,7 @@ export class Sheet {
       head.ariaSort = head.dataset.sort === this.key ? (this.down ? "descending" : "ascending") : "none";
     });
     document.getElementById("rows").textContent = this.words.readiness_rows.replace("{n}", this.number.format(order.length));
-    this.draw(true);
+    this.draw();
   }
 
   told(n) {
@@ -93,7 +93,7 @@ export class Sheet {
     return Array.from(row[LACKS], (code) => this.words.lacks[code]).join(", ");
   }
 
-  draw(again) {
+  draw() {
     const height = matchMedia("(max-width: 50rem)").matches ? 64 : 40;
     const rem = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
     const step = height * rem;
@@ -103,13 +103,15 @@ export class Sheet {
     const last = Math.min(this.order.length, Math.ceil((this.view.scrollTop + this.view.clientHeight) / step) + OVER);
     const wanted = new Set(this.order.slice(first, last));
     for (const [n, node] of this.drawn) {
-      if (wanted.has(n) && !again) continue;
-      if (!wanted.has(n)) {
-        node.remove();
-        this.drawn.delete(n);
-      }
+      if (wanted.has(n)) continue;
+      node.remove();
+      this.drawn.delete(n);
     }
-    for (let place = first; place < last; place += 1) this.drawRow(this.order[place], place, step);
+    for (let place = first; place < last; place += 1) {
+      const node = this.drawRow(this.order[place], place, step);
+      const there = this.tall.children[place - first];
+      if (there !== node) this.tall.insertBefore(node, there ?? null); // in the order in which they are read aloud
+    }
   }
 
   drawRow(n, place, step) {
@@ -127,6 +129,7 @@ export class Sheet {
     set(part[4], row[ATTENDEES] < 0 ? "" : this.number.format(row[ATTENDEES]));
     const late = row[FLAGS] & LATE ? ` ${this.words.readiness_late}` : "";
     set(part[5], row[AT] < 0 ? "" : this.clock.moment(row[AT]).slice(0, 5) + late);
+    return node;
   }
 
   make(n) {
@@ -143,7 +146,6 @@ export class Sheet {
     node.children[0].append(document.createElement("i"), ` ${this.sheet.names[n]}`);
     node.children[0].title = this.sheet.names[n];
     node.children[1].textContent = this.sheet.places[this.sheet.districts[n]][1];
-    this.tall.append(node);
     this.drawn.set(n, node);
     return node;
   }
@@ -174,7 +176,7 @@ export class Sheet {
     const top = this.at * this.step;
     if (top < this.view.scrollTop) this.view.scrollTop = top;
     else if (top + this.step > this.view.scrollTop + this.view.clientHeight) this.view.scrollTop = top + this.step - this.view.clientHeight;
-    this.draw(true);
+    this.draw();
     return true;
   }
 }
