@@ -29,7 +29,7 @@ RUN apt-get update \
 COPY --from=build /opt/diemcau /opt/diemcau
 COPY config /etc/diemcau
 ENV PATH=/opt/diemcau/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 DIEMCAU_STATE=/var/lib/diemcau
-# The secret that signs the links to points' pages: lost, every link must be handed out anew.
+# The secret that signs links (lost, each must be handed out anew), and the store: check-ins, snapshots, accounts.
 VOLUME /var/lib/diemcau
 USER diemcau
 EXPOSE 8080

@@ -9,6 +9,7 @@ import pytest
 from click import Command, Context, Group
 
 from monitor.cli import main
+from monitor.configuration.access import AccessFile, ProxyFile
 from monitor.configuration.checks import CheckLine, CheckSet, ModuleHead, Service, Witness
 from monitor.configuration.decode import spelled
 from monitor.configuration.links import LinkFile
@@ -42,7 +43,7 @@ def test_a_kind_that_needs_more_says_what_to_install(name: str) -> None:
 
 
 def keys() -> Iterator[str]:
-    """Every key of checks.yaml but the kinds' own, of readiness.yaml and of links.yaml."""
+    """Every key of checks.yaml but the kinds' own, of readiness.yaml, access.yaml and links.yaml."""
     parts: dict[str, type[msgspec.Struct]] = {
         "rules[].": RuleEntry,
         "modules.<name>.": ModuleHead,
@@ -51,10 +52,12 @@ def keys() -> Iterator[str]:
         "services.<name>.": Service,
         "witnesses.<name>.": Witness,
         "": LinkFile,
+        "proxy.": ProxyFile,
     }
     for place, declared in parts.items():
         yield from (place + spelled(field.name, field.type)[0] for field in msgspec.structs.fields(declared))
     yield from (spelled(field.name, field.type)[0] for field in msgspec.structs.fields(ReadinessFile))
+    yield from (name for field in msgspec.structs.fields(AccessFile) if (name := field.name.removesuffix("_s")) != "proxy")
     yield from ("modules.<name>.<kind>", "defaults.<tier>", "nodes.<kind>")
 
 
