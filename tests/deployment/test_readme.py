@@ -57,7 +57,8 @@ def keys() -> Iterator[str]:
     for place, declared in parts.items():
         yield from (place + spelled(field.name, field.type)[0] for field in msgspec.structs.fields(declared))
     yield from (spelled(field.name, field.type)[0] for field in msgspec.structs.fields(ReadinessFile))
-    yield from (name for field in msgspec.structs.fields(AccessFile) if (name := field.name.removesuffix("_s")) != "proxy")
+    fields = (field for field in msgspec.structs.fields(AccessFile) if field.name != "proxy")
+    yield from (spelled(field.name, field.type)[0] for field in fields)
     yield from ("modules.<name>.<kind>", "defaults.<tier>", "nodes.<kind>")
 
 
