@@ -257,6 +257,8 @@ class Standing(msgspec.Struct, frozen=True):
     ready: bool
     lacks: tuple[Lack, ...]
     """Empty for a ready point and for one that does not take part."""
+    changes_at: float = inf
+    """When the mere passing of time changes it; infinite for never."""
 
 
 class _Entry(msgspec.Struct):
@@ -351,7 +353,9 @@ class Tally:
             return Standing(entry.point, host, entry.seen, None, connected=False, ready=False, lacks=())
         found = assess(entry.seen, entry.report, entry.rule, self._ready_after_s, now, attended=attended)
         connected = _is_connected(entry.seen, now)
-        return Standing(entry.point, None, entry.seen, entry.report, connected, found.ready, found.lacks)
+        return Standing(
+            entry.point, None, entry.seen, entry.report, connected, found.ready, found.lacks, found.changes_at
+        )
 
     def shift(self, by_s: float, now: float) -> None:
         """The clock was set back: what the line was seen to be moves with it, what people said stays."""

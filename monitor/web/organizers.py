@@ -32,6 +32,8 @@ WORDS = (
     *("readiness_rows", "readiness_sum"),
 )
 """What the page's script has to say."""
+PUSH_EVERY_S = 0.5
+"""A change shows within a second, and a phone's line is spared."""
 
 
 class Organizers:
@@ -45,7 +47,7 @@ class Organizers:
         self._render = render
         self._as_json = as_json
         self._board = ReadinessBoard(backend.pipeline, lambda: backend.coordinators)
-        self.stream = Stream(self._board, now)
+        self.stream = Stream(self._board, now, PUSH_EVERY_S)
         self._sheet: tuple[str, Markup] | None = None
 
     def routes(self) -> list[web.RouteDef]:

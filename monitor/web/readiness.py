@@ -1,17 +1,20 @@
 """The organizers' view: the one number, what is missing and whom to call, and every point's standing. Pure.
 
-A point's standing is a short row of codes; of 5,000 only those that something happened to are looked at, and a part of
-all at each look, so that what time alone changes (a line that settles, a report that grows old) shows within a second.
+A point's standing is a short row of codes; of 5,000 only those are looked at that something happened to, or whose time
+has come: a line that has settled, a report that has grown old. A few more at each look make good whatever is missed,
+such as a clock that was set back.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import blake2s
+from heapq import heappop, heappush
+from math import inf, isfinite
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from monitor.core.model import CheckedIn, Happening, Mode, PointChanged, Tier
+from monitor.core.model import BlindnessChanged, CheckChanged, CheckedIn, Happening, Mode, PointChanged, Tier
 from monitor.core.organization import Coordinator
 from monitor.core.pipeline import Pipeline
 from monitor.core.readiness import Counts, Lack, Standing
@@ -23,8 +26,8 @@ from monitor.web.text import TEXT
 LACK_CODES = {lack: chr(ord("a") + number) for number, lack in enumerate(Lack)}
 READY, CONNECTED, LATE = 1, 2, 4
 """Flags of a row."""
-LOOKS = 4
-"""All points have been looked at after so many looks."""
+LOOKS = 32
+"""All points have been looked at after so many looks, whatever has happened."""
 TREND_POINTS = 120
 """The drawing needs no more."""
 NEVER = -1
@@ -113,32 +116,34 @@ class ReadinessBoard:
     def __init__(self, pipeline: Pipeline, coordinators: CoordinatorsOf) -> None:
         self._pipeline = pipeline
         self._coordinators = coordinators
-        self._changed: set[str] = set()
         self._turn = 0
         self._reseat(0.0)
 
     def notice(self, happenings: Iterable[Happening]) -> None:
         """Remember which points changed."""
         for happening in happenings:
-            if isinstance(happening, PointChanged | CheckedIn):
+            if isinstance(happening, PointChanged | CheckedIn | CheckChanged):
                 self._changed.add(happening.point)
+            elif isinstance(happening, BlindnessChanged):
+                self._changed.update(self.sheet.ids)
 
     def changes(self, now: float) -> Delta | Whole:
-        """What changed since the last call, and what time has changed in a part of the points."""
+        """What changed since the last call, by what happened or by time."""
         if self._pipeline.inventory is not self._inventory:
             return self.snapshot(now)
         changed, self._changed = self._changed, set()
         self._turn = (self._turn + 1) % LOOKS
-        looked = {*changed, *self.sheet.ids[self._turn :: LOOKS]}
-        cells = [row for point_id in looked if (row := self._look(point_id, now)) is not None]
-        return Delta(self.sheet.version, self.head(now), cells)
+        for point_id in {*changed, *self._ripe(now), *self.sheet.ids[self._turn :: LOOKS]}:
+            self._look(point_id, now)
+        untold, self._untold = self._untold, set()
+        return Delta(self.sheet.version, self.head(now), [self._rows[number] for number in untold])
 
     def idle(self) -> None:
         """Nobody looks: a snapshot will look at every point."""
-        self._changed = set()
+        self._changed, self._untold = set(), set()
 
     def snapshot(self, now: float) -> Whole:
-        """All of it."""
+        """All of it, for one who comes; the others are told by the next changes."""
         if self._pipeline.inventory is not self._inventory:
             self._reseat(now)
         for point_id in self.sheet.ids:
@@ -186,14 +191,10 @@ class ReadinessBoard:
         sums: dict[str, Counts] = {}
         for (_tier, district, _commune), counts in self._pipeline.tally.places(now).items():
             sums[district] = sums[district].plus(counts) if district in sums else counts
-        lacks: dict[int, Counter[str]] = {}
-        for row in self._rows:
-            if row[2]:
-                lacks.setdefault(self.sheet.districts[row[0]], Counter()).update(row[2])
-        for number, (code, name) in enumerate(self.sheet.places):
+        for (code, name), lacks in zip(self.sheet.places, self._lacks, strict=True):
             counts = sums.get(code, Counts())
             if counts.expected:
-                yield self._district(code, name, counts, lacks.get(number, Counter()))
+                yield self._district(code, name, counts, +lacks)
 
     def _district(self, code: str, name: str, counts: Counts, lacks: Counter[str]) -> DistrictView:
         desk = self._coordinators().get(f"district:{code}")
@@ -215,20 +216,43 @@ class ReadinessBoard:
         self.sheet = sheet_of(self._pipeline)
         self._numbers = {point_id: number for number, point_id in enumerate(self.sheet.ids)}
         self._rows: list[Row] = [(number, "", "", 0, NEVER, NEVER, NEVER) for number in range(len(self.sheet.ids))]
-        self._changed = set()
+        self._lacks: list[Counter[str]] = [Counter() for _ in self.sheet.places]
+        """How many points lack what, in each of the places; zeros may occur."""
+        self._due = [inf] * len(self._rows)
+        self._heap: list[tuple[float, int]] = []
+        self._changed: set[str] = set()
+        self._untold: set[int] = set()
         for point_id in self.sheet.ids:
             self._look(point_id, now)
 
-    def _look(self, point_id: str, now: float) -> Row | None:
-        """The row of a point where it is another than it was."""
+    def _ripe(self, now: float) -> Iterator[str]:
+        """Points that time has changed. Each is then looked at."""
+        while self._heap and self._heap[0][0] <= now:
+            due, number = heappop(self._heap)
+            if self._due[number] == due:
+                self._due[number] = inf
+                yield self.sheet.ids[number]
+
+    def _look(self, point_id: str, now: float) -> None:
+        """Take down how a point stands, and when to look again."""
         number = self._numbers.get(point_id)
         if number is None:
-            return None
-        row = row_of(number, self._pipeline.standing(point_id, now))
-        if row == self._rows[number]:
-            return None
-        self._rows[number] = row
-        return row
+            return
+        standing = self._pipeline.standing(point_id, now)
+        if standing.changes_at != self._due[number]:
+            self._due[number] = standing.changes_at
+            if isfinite(standing.changes_at):
+                heappush(self._heap, (standing.changes_at, number))
+        row, before = row_of(number, standing), self._rows[number]
+        if row != before:
+            self._rows[number] = row
+            self._untold.add(number)
+            self._recount(self.sheet.districts[number], before[2], row[2])
+
+    def _recount(self, place: int, before: str, after: str) -> None:
+        if before != after:
+            self._lacks[place].subtract(before)
+            self._lacks[place].update(after)
 
 
 def row_of(number: int, standing: Standing) -> Row:

@@ -107,9 +107,10 @@ class Mailbox:
 class Stream:
     """Decides when to push a view, and keeps the clients."""
 
-    def __init__(self, view: View, now: Callable[[], float]) -> None:
+    def __init__(self, view: View, now: Callable[[], float], every_s: float = PUSH_EVERY_S) -> None:
         self.view = view
         self._now = now
+        self._every_s = every_s
         self._clients: set[Mailbox] = set()
         self._wake = asyncio.Event()
         self._number = 0
@@ -123,7 +124,7 @@ class Stream:
         return len(self._clients)
 
     def notice(self, happenings: Iterable[Happening]) -> None:
-        """Something happened: it will be pushed within :data:`PUSH_EVERY_S`. Never blocks."""
+        """Something happened: it will be pushed within ``every_s``. Never blocks."""
         self.view.notice(happenings)
         self._cached = None
         self._wake.set()
@@ -139,7 +140,7 @@ class Stream:
                 self._push(asyncio.get_running_loop().time())
             except Exception:
                 log.exception("push failed")
-            await asyncio.sleep(PUSH_EVERY_S)
+            await asyncio.sleep(self._every_s)
 
     def close(self) -> None:
         """Send every client away, at once."""

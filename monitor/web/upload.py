@@ -51,7 +51,7 @@ class Preview(msgspec.Struct, frozen=True):
     id: str
     """For the confirmation; empty where there is nothing to confirm."""
     total: int
-    """Points that would report."""
+    """Points that would report; a row that says what is said already is no report."""
     changes: tuple[Change, ...]
     """At most :data:`CHANGES_SHOWN`."""
     errors: tuple[str, ...]
@@ -143,10 +143,11 @@ class Uploads:
 
     def _shown(self, drafts: tuple[tuple[str, Draft], ...], owner: str, table: Table, note: str = "") -> Preview:
         """The preview; held when it may be confirmed."""
-        changes = [change for point_id, draft in drafts if (change := self._change(point_id, draft)) is not None]
-        upload = self._hold(drafts, owner) if drafts and not table.total_errors else ""
+        found = [(each, change) for each in drafts if (change := self._change(*each)) is not None]
+        changes = tuple(change for _, change in found)
+        upload = self._hold(tuple(each for each, _ in found), owner) if found and not table.total_errors else ""
         errors = tuple(map(told, table.errors))
-        return Preview(upload, len(drafts), tuple(changes[:CHANGES_SHOWN]), errors, table.total_errors, note)
+        return Preview(upload, len(found), changes[:CHANGES_SHOWN], errors, table.total_errors, note)
 
     def _hold(self, drafts: tuple[tuple[str, Draft], ...], owner: str) -> str:
         name = secrets.token_urlsafe(16)

@@ -124,6 +124,7 @@ async def test_the_template_has_every_point_and_comes_back_without_changes(stage
         assert (note.value, note.data_type) == ("=1+1", "s")
         shown = await preview(client, io.BytesIO(body))
     assert [error for error in shown["errors"] if "công thức" not in error] == []
+    assert (shown["total"], shown["id"]) == (0, "")
 
 
 @pytest.mark.parametrize(("role", "status"), [(Role.WALL, 403), (Role.ORGANIZER, 200)])

@@ -18,14 +18,14 @@ async function ask(path, body) {
 
 function show(preview) {
   held = preview.id;
-  const told = fill(words.upload_changed, { n: number.format(preview.total), changes: number.format(preview.changes.length) });
+  const told = fill(words.upload_changed, { n: number.format(preview.total) });
   const wrong = fill(words.upload_errors, { n: number.format(preview.total_errors) });
   put(byId("said"), preview.note || (preview.total_errors ? wrong : preview.total ? told : words.upload_nothing));
   byId("errors").replaceChildren(...preview.errors.map((text) => item("li", text)));
   byId("errors").hidden = !preview.errors.length;
   byId("changes").tBodies[0].replaceChildren(...preview.changes.map(row));
   byId("changes").hidden = !preview.changes.length;
-  const more = Math.max(preview.total_errors - preview.errors.length, 0);
+  const more = Math.max(preview.total_errors - preview.errors.length, preview.total - preview.changes.length, 0);
   put(byId("more"), more ? fill(words.upload_more, { n: number.format(more) }) : "");
   put(byId("confirm"), fill(words.upload_confirm, { n: number.format(preview.total) }));
   byId("confirm").hidden = !held;
