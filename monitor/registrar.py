@@ -16,6 +16,7 @@ from monitor.core.checkin import Author, CheckIn, Draft, receive
 from monitor.core.model import Happening, IncidentChanged
 from monitor.core.organization import Reminder, TooSoon, wait_s
 from monitor.core.pipeline import Pipeline
+from monitor.core.readiness import CONNECTED
 from monitor.core.records import NotRecorded
 from monitor.core.snapshot import Snapshot, canonical
 from monitor.core.trend import KEPT_S
@@ -26,6 +27,8 @@ LATE_AT_MOST_S = 1800.0
 """A service that starts later than that after the deadline takes no automatic snapshot: it would be of another hour."""
 INCIDENTS_KEPT_S = 86_400.0
 """Incidents of so long ago are taken up after a restart."""
+AWAY_AT_MOST_S = 90.0
+"""A restart that took no longer has missed little: lines up before it and after it were up all the while."""
 CHECK_INS_KEPT_S = 30 * 86_400.0
 PRUNE_EVERY_S = 86_400.0
 PRUNED_AFTER_S = 90 * 86_400.0
@@ -61,8 +64,16 @@ class Registrar:
         reports = await self._store.check_ins(now - CHECK_INS_KEPT_S)
         incidents = await self._store.incidents(now - INCIDENTS_KEPT_S)
         samples = await self._store.samples(now - KEPT_S)
-        left_out = self._pipeline.restore(reports, incidents, samples, now)
+        connected = await self._connected(max((sample.at for sample in samples), default=0.0), now)
+        left_out = self._pipeline.restore(reports, incidents, samples, now, connected)
         log.info("state restored", check_ins=len(reports), incidents=len(incidents) - left_out, left_out=left_out)
+
+    async def _connected(self, alive_at: float, now: float) -> dict[str, float]:
+        """Since when points were connected when we were last alive; nobody's where that was too long ago to tell."""
+        changes = await self._store.last_transitions(now - PRUNED_AFTER_S)
+        if not 0 <= now - max([alive_at, *(change.at for change in changes)]) <= AWAY_AT_MOST_S:
+            return {}
+        return {change.point: change.since for change in changes if change.after in CONNECTED}
 
     async def check_in(self, drafts: Sequence[tuple[str, Draft]], author: Author, audit: AuditEntry) -> list[CheckIn]:
         """Points report, all or none; what is kept for each. Committed when it returns. Raises NotRecorded."""

@@ -42,7 +42,7 @@ from monitor.core.model import (
 from monitor.core.phases import phase_at
 from monitor.core.power import Reading, hear, reading_of_ups
 from monitor.core.pulse import COMES_AGAIN_S
-from monitor.core.readiness import BLIND_VALID_S, Lack, Readiness, Rules, Seen, Standing, Tally
+from monitor.core.readiness import BLIND_VALID_S, CONNECTED, Lack, Readiness, Rules, Seen, Standing, Tally
 from monitor.core.roster import Register
 from monitor.core.shared_fate import SharedFate
 from monitor.core.snapshot import Content, content_of
@@ -57,6 +57,8 @@ SWEEP_S = 10.0
 """How long one pass over all checks takes, spread over the ticks."""
 CLOCK_BACK_S = 1.0
 """A step back of the clock by more than this moves every instant that is kept."""
+RECALLED_FOR_S = 30.0
+"""After a restart a line that is seen up within so long was up all the while."""
 STALL_S = 10.0
 """Ticks further apart than this: the process was held up, and its silence says nothing of the checks."""
 BLIND_REASONS = {
@@ -122,6 +124,10 @@ class Pipeline:
     ) -> None:
         self.trend = Trend()
         """How the count has gone."""
+        self._recalled: dict[str, float] = {}
+        """Since when points were connected before a restart,"""
+        self._recalled_until = -inf
+        """and until when that may be believed."""
         self.incidents = Incidents()
         """Whose fault what is down is."""
         self.happenings: Counter[str] = Counter()
@@ -214,9 +220,18 @@ class Pipeline:
         )
 
     def restore(
-        self, reports: Iterable[CheckIn], incidents: Iterable[bytes], samples: Iterable[Sample], now: float
+        self,
+        reports: Iterable[CheckIn],
+        incidents: Iterable[bytes],
+        samples: Iterable[Sample],
+        now: float,
+        connected: Mapping[str, float] | None = None,
     ) -> int:
-        """Take up what was kept before a restart; how many incidents could not be."""
+        """Take up what was kept before a restart; how many incidents could not be.
+
+        ``connected``: since when points were connected, where the restart was too short to have missed much.
+        """
+        self._recalled, self._recalled_until = dict(connected or {}), now + RECALLED_FOR_S
         for report in reports:
             self._tally.report(report, now)
         self.trend = Trend(samples)
@@ -498,6 +513,8 @@ class Pipeline:
             return []
         before, since = status.state, status.since
         status.since = found.since if found.since is not None else at
+        if before is PointState.UNKNOWN and self._recalled:
+            status.since = self._recall(point_id, found.state, status.since, at)
         if found.cause is Cause.BLIND:
             status.seen = verdict.Verdict(before, status.cause, since)
         elif status.seen is not None:
@@ -510,6 +527,12 @@ class Pipeline:
         self._tally.place(point_id, self._as_seen(status), at)
         self._noted(status, at)
         return [PointChanged(point_id, before, status.state, status.cause, at, status.since, status.detail)]
+
+    def _recall(self, point_id: str, state: PointState, since: float, at: float) -> float:
+        """Since when a point is so, that is seen for the first time since a restart."""
+        recalled = self._recalled.pop(point_id, None)
+        believed = recalled is not None and state in CONNECTED and at <= self._recalled_until
+        return min(since, recalled) if believed and recalled is not None else since
 
     def _as_seen(self, status: PointStatus) -> Seen:
         """A point's line as readiness counts it: while we do not see, as it was last seen, for a while."""

@@ -7,7 +7,7 @@ promises.
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Self, TypeVar
 
-from sqlalchemy import Delete, Row, Select, Table, delete, select, tuple_
+from sqlalchemy import Delete, Row, Select, Table, delete, func, select, tuple_
 
 from monitor.core.access import Account, ApiToken, AuditEntry, Session
 from monitor.core.checkin import CheckIn
@@ -220,6 +220,12 @@ class Store:
             asked = asked.where(table.c.point == point_id)
         asked = asked.order_by(table.c.at.desc(), table.c.id.desc())
         return await self._ask(asked, lambda row: read(row, PointChanged))
+
+    async def last_transitions(self, since: float) -> list[PointChanged]:
+        """How each point that has changed since then stands now, as far as is kept."""
+        table = schema.transitions
+        latest = select(func.max(table.c.id)).where(table.c.at >= since).group_by(table.c.point)
+        return await self._ask(select(table).where(table.c.id.in_(latest)), lambda row: read(row, PointChanged))
 
     # What desks say of incidents
 

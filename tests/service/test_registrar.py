@@ -14,9 +14,10 @@ from monitor.core.organization import REMIND_EVERY_S, TooSoon
 from monitor.core.pipeline import Pipeline
 from monitor.core.records import NotRecorded
 from monitor.core.snapshot import read
+from monitor.core.trend import Sample
 from monitor.registrar import LATE_AT_MOST_S, Registrar
 from monitor.store import Store
-from probes.model import Layer
+from probes.model import Layer, Measurement, Observation
 
 START = 1_746_660_000.0
 DEADLINE = START + 600.0
@@ -144,3 +145,26 @@ async def test_a_district_is_reminded_of_what_it_lacks_and_not_again_at_once(sto
         await office.registrar.remind("386", "huong", AUDIT)
     assert 0 < refused.value.wait_s <= REMIND_EVERY_S
     assert (await office.registrar.remind("384", "huong", AUDIT)).points == ("c",)
+
+
+@pytest.mark.parametrize(("away_s", "ready"), [(20.0, 1), (600.0, 0)])
+async def test_after_a_short_restart_a_line_has_been_up_all_the_while(store: Store, away_s: float, ready: int) -> None:
+    """A restart at 07:29 must not make every point settle anew; one of ten minutes has seen nothing of them."""
+    office = Office(store)
+    see(office, "a", START + 1)
+    office._tell(office.pipeline.tick(START + 200))
+    assert office.pipeline.readiness(START + 200).total.ready == 1
+    office.pipeline.trend.note(Sample(START + 200, 3, 1, 1, 0))
+    office.registrar._keep_trend()
+    await asyncio.sleep(1.0)
+    after = Office(store, START + 200 + away_s)
+    await after.registrar.restore()
+    see(after, "a", after.now + 1)
+    assert after.pipeline.readiness(after.now + 3).total.ready == ready
+
+
+def see(office: Office, name: str, at: float) -> None:
+    """A point answers, twice."""
+    for later in (0.0, 1.0):
+        found = Measurement(True, 0.01)
+        office._tell(office.pipeline.observe(Observation(f"{name}/icmp", at + later, "test", found)))
