@@ -117,6 +117,11 @@ async def test_readiness_is_the_number(stage: Any, client: ClientSession) -> Non
     assert found["total"]["ready"] == counted.total.ready > 0
     assert sum(each["counts"]["expected"] for each in found["districts"]) == counted.total.expected
     assert found["deadline"] == "2025-05-08T00:30:00Z"
+    assert found["communes"] is None
+    async with client.get(f"{BASE}/readiness?communes=true") as answer:
+        communes = (await answer.json())["communes"]
+    below = [each for each in stage.pipeline.inventory.points.values() if each.commune_code]
+    assert sum(each["counts"]["planned"] for each in communes) == len(below)
 
 
 async def test_an_incident_and_its_timeline(stage: Any, client: ClientSession) -> None:

@@ -1,7 +1,7 @@
 """``/api/v1``: what the pages show, for programs. The table of operations makes the routes and the OpenAPI document."""
 
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -11,6 +11,7 @@ from monitor.core.access import Identity
 from monitor.core.checkin import Author, Voice, problem
 from monitor.core.incidents import Incident
 from monitor.core.model import Point
+from monitor.core.readiness import NOTHING, Counts, Place
 from monitor.core.snapshot import Snapshot, districts_of, instant, target_of
 from monitor.web.access import audit_of
 from monitor.web.api import openapi
@@ -32,6 +33,7 @@ from monitor.web.api.resources import (
     CheckInIn,
     CheckInOut,
     CheckInsQuery,
+    CommuneOut,
     IncidentOut,
     IncidentsQuery,
     IncidentWhole,
@@ -40,6 +42,7 @@ from monitor.web.api.resources import (
     PointOut,
     PointsQuery,
     ReadinessOut,
+    ReadinessQuery,
     SnapshotOut,
     SnapshotsQuery,
     check_in_out,
@@ -164,7 +167,7 @@ class Api:
 
     # Readiness
 
-    async def readiness(self, _request: web.Request, _query: object) -> Answer:
+    async def readiness(self, _request: web.Request, query: ReadinessQuery) -> Answer:
         """The number that is owed."""
         pipeline, now = self._backend.pipeline, self._now()
         counted, ceremony = pipeline.readiness(now), pipeline.ceremony
@@ -180,6 +183,7 @@ class Api:
                 total=counted.total,
                 tiers=dict(counted.tiers),
                 districts=tuple(districts_of(pipeline.tally.places(now), pipeline.inventory)),
+                communes=tuple(_communes(pipeline.tally.places(now))) if query.communes else None,
             )
         )
 
@@ -290,6 +294,15 @@ def _refuse(refused: Refused) -> web.Response:
 def _who(request: web.Request) -> str:
     identity = request["identity"]
     return identity.name if isinstance(identity, Identity) else ""
+
+
+def _communes(places: Mapping[Place, Counts]) -> Iterator[CommuneOut]:
+    sums: dict[tuple[str, str], Counts] = {}
+    for (_tier, district, commune), counts in places.items():
+        sums[district, commune] = sums.get((district, commune), NOTHING).plus(counts)
+    for district, commune in sorted(sums):
+        if commune:
+            yield CommuneOut(commune, district, sums[district, commune])
 
 
 def _id(item: Point | PointOut | Incident) -> str:

@@ -20,6 +20,7 @@ from monitor.web.api.resources import (
     PointOut,
     PointsQuery,
     ReadinessOut,
+    ReadinessQuery,
     SnapshotOut,
     SnapshotsQuery,
 )
@@ -58,8 +59,9 @@ OPERATIONS = (
     Operation(
         id="readiness",
         path=f"{BASE}/readiness",
+        query=ReadinessQuery,
         answer=ReadinessOut,
-        summary="The number that is owed, by tier and district, with target and forecast",
+        summary="The number that is owed, by tier, district and commune, with target and forecast",
     ),
     Operation(
         id="incidents",

@@ -53,6 +53,14 @@ class PointOut(msgspec.Struct, frozen=True, kw_only=True):
     """Whose fault it is that it is down: the id of an incident."""
 
 
+class CommuneOut(msgspec.Struct, frozen=True):
+    """A commune's counts, all its tiers together."""
+
+    commune: str
+    district: str
+    counts: Counts
+
+
 class ReadinessOut(msgspec.Struct, frozen=True, kw_only=True):
     """The number that is owed, and what it is made of."""
 
@@ -68,6 +76,8 @@ class ReadinessOut(msgspec.Struct, frozen=True, kw_only=True):
     total: Counts
     tiers: dict[Tier, Counts]
     districts: tuple[DistrictRow, ...]
+    communes: tuple[CommuneOut, ...] | None
+    """Where they were asked for."""
 
 
 class IncidentOut(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,6 +178,12 @@ class PointsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     q: Annotated[str, Meta(max_length=100, description="Part of the name or id, without regard to case.")] = ""
     limit: Limit = 100
     after: Cursor = ""
+
+
+class ReadinessQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How fine the counts are to be."""
+
+    communes: Annotated[bool, Meta(description="Counts by commune, too.")] = False
 
 
 class IncidentsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
