@@ -4,22 +4,8 @@ from grafana_foundation_sdk.builders import bargauge, stat, timeseries
 from grafana_foundation_sdk.builders.dashboard import Dashboard, Row
 
 from dashboards.panels import BAD, CALM, GOOD, WARN, Steps, bars, figure, lines, named
+from monitor.words import LACKS
 
-LACKS = {
-    "lost_power": "mất điện",
-    "lost_signal": "mất tín hiệu",
-    "degraded": "kết nối chưa tốt",
-    "unseen": "chưa thấy tín hiệu",
-    "settling": "vừa kết nối, chưa đủ lâu",
-    "not_attended": "chưa có người trực",
-    "not_reported": "có người trực, chưa báo",
-    "outdated": "số báo đã cũ",
-    "no_picture": "chưa xác nhận hình",
-    "no_sound": "chưa xác nhận tiếng",
-    "no_delegates": "chưa báo số đại biểu",
-    "no_chair": "chưa báo người chủ trì",
-    "no_power_source": "chưa báo nguồn điện",
-}
 READY_RATIO: Steps = {None: BAD, 0.9: WARN, 0.98: GOOD}
 OWED: Steps = {None: GOOD, 1: WARN, 100: BAD}
 TARGET = "sum(diemcau_points_expected) * max(diemcau_readiness_target)"
@@ -83,7 +69,7 @@ def _lacking() -> bargauge.Panel:
         about="Điểm cầu chưa sẵn sàng, theo từng điều còn thiếu; một điểm có thể thiếu nhiều điều.",
         steps={None: CALM, 10: WARN, 100: BAD},
     )
-    return named(panel.span(12), LACKS)
+    return named(panel.span(12), {lack.value: word for lack, word in LACKS.items()})
 
 
 def _districts() -> bargauge.Panel:

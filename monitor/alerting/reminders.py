@@ -13,7 +13,8 @@ from monitor.alerting.messages import Alert, Scene, alert_of, clock
 from monitor.core.model import Inventory, Point, Tier
 from monitor.core.organization import Coordinator, Reminder
 from monitor.core.pipeline import Pipeline
-from monitor.core.readiness import Lack, Standing
+from monitor.core.readiness import Standing
+from monitor.words import LACKS
 
 CHECK_IN_REMINDER = "CheckInReminder"
 CAUSE = "reminder"
@@ -23,22 +24,6 @@ NAMED = 20
 """Points that the text names before it counts the others."""
 RANK = {tier: rank for rank, tier in enumerate(Tier)}
 PROVINCE = "Cấp tỉnh"
-LACKS = {
-    Lack.LOST_POWER: "mất điện",
-    Lack.LOST_SIGNAL: "mất tín hiệu",
-    Lack.DEGRADED: "kết nối chưa tốt",
-    Lack.UNSEEN: "chưa thấy tín hiệu",
-    Lack.SETTLING: "vừa kết nối, chưa đủ lâu",
-    Lack.NOT_ATTENDED: "chưa có người trực",
-    Lack.NOT_REPORTED: "có người trực, chưa báo",
-    Lack.OUTDATED: "số báo đã cũ",
-    Lack.NO_PICTURE: "chưa xác nhận hình",
-    Lack.NO_SOUND: "chưa xác nhận tiếng",
-    Lack.NO_DELEGATES: "chưa báo số đại biểu",
-    Lack.NO_CHAIR: "chưa báo người chủ trì",
-    Lack.NO_POWER_SOURCE: "chưa báo nguồn điện",
-}
-"""What a point lacks, to those who are to see to it."""
 
 
 def reminder_alert(

@@ -8,9 +8,10 @@ import msgspec
 
 from monitor.core.checkin import PowerSupply
 from monitor.core.model import Mode, PointState, Tier
-from monitor.core.readiness import PLANNED_MODES, Counts, Lack
+from monitor.core.readiness import PLANNED_MODES, Counts
 from monitor.core.snapshot import Content, PointRow
 from monitor.report.spelling import percent, printable, share, whole
+from monitor.words import LACKS
 
 PROVINCE = "Cấp tỉnh"
 """Where points are counted that belong to no district."""
@@ -44,22 +45,6 @@ STATES = {
     PointState.NOT_EXPECTED: "",
 }
 POWERS = {PowerSupply.GRID: "điện lưới", PowerSupply.UPS: "bộ lưu điện (UPS)", PowerSupply.GENERATOR: "máy phát điện"}
-LACKS = {
-    Lack.LOST_POWER: "mất điện",
-    Lack.LOST_SIGNAL: "mất tín hiệu",
-    Lack.DEGRADED: "kết nối chưa tốt",
-    Lack.UNSEEN: "chưa thấy tín hiệu",
-    Lack.SETTLING: "mới kết nối, chưa ổn định đủ lâu",
-    Lack.NOT_ATTENDED: "chưa có người trực",
-    Lack.NOT_REPORTED: "có người trực, chưa báo",
-    Lack.OUTDATED: "số báo đã quá cũ",
-    Lack.NO_PICTURE: "chưa xác nhận hình",
-    Lack.NO_SOUND: "chưa xác nhận tiếng",
-    Lack.NO_DELEGATES: "chưa báo số đại biểu",
-    Lack.NO_CHAIR: "chưa báo người chủ trì",
-    Lack.NO_POWER_SOURCE: "chưa báo nguồn điện",
-}
-"""Why a point is not ready, in words."""
 DISTRICT = "Huyện, thị xã, thành phố"
 YES = {True: "có", False: "không"}
 

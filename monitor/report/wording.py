@@ -13,7 +13,6 @@ from monitor.core.readiness import Counts, Lack
 from monitor.core.snapshot import Content, SnapshotHead
 from monitor.report.spelling import day, moment, pair, percent, printable, share, whole
 from monitor.report.tables import (
-    LACKS,
     Cell,
     Table,
     Tables,
@@ -23,6 +22,7 @@ from monitor.report.tables import (
     point_table,
     tier_table,
 )
+from monitor.words import LACKS
 
 NATION = "CỘNG HÒA XÃ HỘI CHỦ NGHĨA VIỆT NAM"
 MOTTO = "Độc lập - Tự do - Hạnh phúc"

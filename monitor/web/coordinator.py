@@ -24,6 +24,7 @@ from monitor.web.endpoints import compressed
 from monitor.web.form import WORDS, form_of, place_of, told_by
 from monitor.web.presence import Render
 from monitor.web.text import TEXT
+from monitor.words import LACKS
 
 SCRIPT_WORDS = (*WORDS, "coordinator_at", "coordinator_is_ready")
 TIERS = tuple(Tier)
@@ -203,7 +204,7 @@ class Coordinators:
             code=STATE_CODES[state],
             state=text.STATES[state],
             ready=standing.ready,
-            lacks=", ".join(text.LACKS[lack] for lack in standing.lacks),
+            lacks=", ".join(LACKS[lack] for lack in standing.lacks),
             delegates=report.delegates if report else None,
             attendees=report.attendees if report else None,
             told=self._told(report, now) if report else "",

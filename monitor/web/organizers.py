@@ -18,6 +18,7 @@ from monitor.web.presence import Render
 from monitor.web.readiness import LACK_CODES, ReadinessBoard
 from monitor.web.stream import Stream
 from monitor.web.text import TEXT
+from monitor.words import LACKS
 
 MEDIA_TYPES = {
     ReportForm.DOCX: "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
@@ -28,7 +29,14 @@ WORDS = (
     *("live", "connecting", "disconnected", "stale", "days"),
     *("report_left", "report_over", "begin_left", "begin_over"),
     *("readiness_all_ready", "readiness_remind", "readiness_reminded", "readiness_failed"),
-    *("readiness_show", "readiness_ready", "readiness_late", "readiness_merged", "readiness_no_coverage"),
+    *(
+        "readiness_show",
+        "readiness_in_table",
+        "readiness_ready",
+        "readiness_late",
+        "readiness_merged",
+        "readiness_no_coverage",
+    ),
     *("readiness_rows", "readiness_sum"),
 )
 """What the page's script has to say."""
@@ -66,7 +74,7 @@ class Organizers:
         pipeline = self._backend.pipeline
         words = {
             **{key: TEXT[key] for key in WORDS},
-            "lacks": {code: text.LACKS[lack] for lack, code in LACK_CODES.items()},
+            "lacks": {code: LACKS[lack] for lack, code in LACK_CODES.items()},
             "tiers": list(text.TIERS_SHORT.values()),
             "timezone": pipeline.ceremony.timezone,
             "csrf": identity.csrf,
@@ -81,7 +89,7 @@ class Organizers:
             sheet=self._sheet_json(),
             words=self._as_json(words),
             may_freeze=identity.may(Permission.SNAPSHOT),
-            lacks=[(code, text.LACKS[lack]) for lack, code in LACK_CODES.items()],
+            lacks=[(code, LACKS[lack]) for lack, code in LACK_CODES.items()],
         )
 
     async def remind(self, request: web.Request) -> web.StreamResponse:

@@ -116,6 +116,11 @@ class ReadinessBoard:
     def __init__(self, pipeline: Pipeline, coordinators: CoordinatorsOf) -> None:
         self._pipeline = pipeline
         self._coordinators = coordinators
+        self._changed: set[str] = set()
+        self._untold: set[int] = set()
+        """Numbers of rows that are other than those who look have been told."""
+        self._watched = False
+        """Whether somebody looks."""
         self._turn = 0
         self._reseat(0.0)
 
@@ -140,7 +145,7 @@ class ReadinessBoard:
 
     def idle(self) -> None:
         """Nobody looks: a snapshot will look at every point."""
-        self._changed, self._untold = set(), set()
+        self._changed, self._watched = set(), False
 
     def snapshot(self, now: float) -> Whole:
         """All of it, for one who comes; the others are told by the next changes."""
@@ -148,6 +153,8 @@ class ReadinessBoard:
             self._reseat(now)
         for point_id in self.sheet.ids:
             self._look(point_id, now)
+        if not self._watched:
+            self._watched, self._untold = True, set()
         return Whole(self.sheet.version, self.head(now), self._rows)
 
     def head(self, now: float) -> Head:
@@ -220,10 +227,9 @@ class ReadinessBoard:
         """How many points lack what, in each of the places; zeros may occur."""
         self._due = [inf] * len(self._rows)
         self._heap: list[tuple[float, int]] = []
-        self._changed: set[str] = set()
-        self._untold: set[int] = set()
         for point_id in self.sheet.ids:
             self._look(point_id, now)
+        self._changed, self._untold = set(), set()
 
     def _ripe(self, now: float) -> Iterator[str]:
         """Points that time has changed. Each is then looked at."""

@@ -178,6 +178,7 @@ class Stream:
 
     def _push(self, loop_now: float) -> None:
         if not self._clients:
+            self._cached = None
             self.view.idle()
             return
         change = self.view.changes(self._now())

@@ -22,7 +22,6 @@ from monitor.core.model import (
     Tree,
 )
 from monitor.core.power import BROWSER, UPS
-from monitor.core.readiness import Lack
 from probes.model import Failure, Layer
 
 TEXT = {
@@ -284,6 +283,7 @@ TEXT = {
     "readiness_col_ready_n": "Sẵn sàng",
     "readiness_col_reported": "Đã báo",
     "readiness_col_delegates": "Đại biểu",
+    "readiness_col_hosted": "Nhận điểm ghép",
     "readiness_col_merged": "Ghép điểm",
     "readiness_col_without": "Không có điều kiện",
     "readiness_counting": "Điểm ghép được tính tại điểm mà người dân đến dự, không tính hai lần.",
@@ -294,6 +294,7 @@ TEXT = {
     "readiness_too_soon": "vừa được nhắc, có thể nhắc lại sau {wait}.",
     "readiness_failed": "chưa gửi được lời nhắc, xin thử lại.",
     "readiness_show": "Xem điểm thiếu",
+    "readiness_in_table": "Xem cả {n} điểm trong bảng",
     "readiness_all": "Tất cả điểm cầu",
     "readiness_find": "Tìm theo tên, mã, huyện",
     "readiness_filter": "Lọc",
@@ -330,6 +331,8 @@ TEXT = {
     "snapshot_taken": "Chốt lúc {at}",
     "snapshot_forged": "Nội dung không khớp mã SHA-256: bản này đã bị sửa sau khi chốt.",
     "snapshot_blind": "Lúc chốt hệ thống không quan sát được: kết nối là lần thấy cuối.",
+    "snapshot_genuine": "Nguyên vẹn: nội dung khớp mã SHA-256 lúc chốt.",
+    "snapshot_by_district": "Theo địa bàn",
     "snapshot_verify": "Tải tệp số liệu về và chạy lệnh dưới đây: kết quả phải trùng mã này.",
     "snapshot_since": "Thay đổi từ lúc chốt đến {at}",
     "snapshot_then": "Lúc chốt",
@@ -339,6 +342,7 @@ TEXT = {
     "snapshot_absent": "không có trong danh sách",
     "snapshot_delegates": "{n} đại biểu",
     "error_snapshot": "Không có bản chốt này",
+    "error_snapshot_forged": "Bản chốt đã bị sửa",
     "error_snapshot_hint": "Số của bản chốt không đúng.",
     # Many check-ins by a file
     "upload": "Nhập số liệu từ Excel",
@@ -700,21 +704,6 @@ def countdown(left_s: float) -> str:
     return TEXT["days"].format(days=whole // DAY_S, clock=clock) if whole >= DAY_S else clock
 
 
-LACKS = {
-    Lack.LOST_POWER: "mất điện",
-    Lack.LOST_SIGNAL: "mất tín hiệu",
-    Lack.DEGRADED: "kết nối không ổn định",
-    Lack.UNSEEN: "chưa thấy tín hiệu",
-    Lack.SETTLING: "vừa kết nối",
-    Lack.NOT_ATTENDED: "chưa có người trực",
-    Lack.NOT_REPORTED: "chưa báo cáo",
-    Lack.OUTDATED: "báo cáo đã cũ",
-    Lack.NO_PICTURE: "chưa có hình",
-    Lack.NO_SOUND: "chưa có tiếng",
-    Lack.NO_DELEGATES: "chưa báo số đại biểu",
-    Lack.NO_CHAIR: "chưa báo người chủ trì",
-    Lack.NO_POWER_SOURCE: "chưa báo nguồn điện",
-}
 POWER_SUPPLIES = {
     PowerSupply.GRID: "điện lưới",
     PowerSupply.UPS: "bộ lưu điện (UPS)",

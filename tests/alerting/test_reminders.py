@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from monitor.alerting.alertmanager import Alertmanagers, postable
 from monitor.alerting.ledger import Ledger
-from monitor.alerting.reminders import LACKS, LASTS_S, NAMED
+from monitor.alerting.reminders import LASTS_S, NAMED
 from monitor.core.model import Cause, PointState, Tier
 from monitor.core.organization import Coordinator, Reminder
 from monitor.core.readiness import Lack
+from monitor.words import LACKS
 
 EXTERNAL = "https://monitor.example.invalid"
 DESK = Coordinator(scope="district:397", title="Phòng VH-KH-TT (mẫu)", phone="0000 000 397", email="x@y.invalid")

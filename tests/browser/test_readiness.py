@@ -138,14 +138,42 @@ async def test_a_district_shows_what_it_lacks_and_is_reminded(browser: Browser, 
         await expect(card.get_by_role("link", name="0000 000 384")).to_have_attribute("href", "tel:0000000384")
         await card.get_by_role("button", name="Nhắc").click()
         await expect(page.locator("#told")).to_contain_text("đã nhắc")
-        await card.get_by_role("button", name="Xem điểm thiếu").click()
-        lacking = sum(
-            not morning.pipeline.standing(each.id, morning.now).ready
-            for each in morning.pipeline.inventory.points.values()
-            if each.district_code == "384" and each.expected
-        )
-        await expect(page.locator("#rows")).to_have_text(f"{lacking} điểm")
     assert [each.district for each in morning.records.reminded] == ["384"]
+
+
+def lacking(stage: Any, district: str) -> list[str]:
+    points = stage.pipeline.inventory.points.values()
+    members = [each.id for each in points if each.district_code == district and each.expected]
+    return [point_id for point_id in members if not stage.pipeline.standing(point_id, stage.now).ready]
+
+
+async def test_the_points_of_a_district_open_in_its_card_and_follow(browser: Browser, morning: Any, serve: Any) -> None:
+    missing = lacking(morning, "384")
+    async with opened(browser, morning, serve) as page:
+        await expect(page.locator("html[data-link=live]")).to_be_attached()
+        card = page.locator("#districts li", has=page.get_by_text("Huyện Số 5", exact=True)).first
+        await card.get_by_role("button", name="Xem điểm thiếu").click()
+        await expect(card.locator(".members li")).to_have_count(len(missing))
+        report(morning, missing[0], 33)
+        await expect(card.locator(".members li")).to_have_count(len(missing) - 1)
+        await picture(page, "readiness-district-light")
+        await page.goto(f"{page.url}?district=384")
+        await expect(page.locator("#rows")).to_have_text(f"{len(missing) - 1} điểm")
+
+
+async def test_a_district_with_many_missing_leads_to_the_table(browser: Browser, stage: Any, serve: Any) -> None:
+    pipeline = stage.pipeline
+    checks = [check.policy for check in pipeline.checks.values()]
+    pipeline.replace(pipeline.inventory, pipeline.ceremony, checks, stage.now, None, STRICT)
+    async with opened(browser, stage, serve) as page:
+        card = page.locator("#districts li", has=page.get_by_text("Huyện Số 5", exact=True)).first
+        await card.get_by_role("button", name="Xem điểm thiếu").click()
+        await expect(card.locator(".members a")).to_have_count(20)
+        count = len(lacking(stage, "384"))
+        await card.get_by_role("button", name=f"Xem cả {count} điểm").click()
+        await expect(page.locator("#rows")).to_have_text(f"{count} điểm")
+        await page.locator("#find").fill("khong co diem nay")
+        await expect(page.locator("#rows")).to_have_text("0 điểm")
 
 
 async def test_the_figures_are_frozen_in_two_steps(browser: Browser, morning: Any, serve: Any) -> None:

@@ -17,7 +17,8 @@ from monitor.core.readiness import Lack
 from monitor.core.snapshot import Content, SnapshotHead
 from monitor.report import TABLES, report, table_csv
 from monitor.report.sheet import FORMULA, SHEETS, csv_of
-from monitor.report.tables import COUNTS, LACKS, LEVELS, MODES, POWERS, STATES, TIERS, Column, Table
+from monitor.report.tables import COUNTS, LEVELS, MODES, POWERS, STATES, TIERS, Column, Table
+from monitor.words import LACKS
 
 FIELDS = {column.title: field for column, field in COUNTS}
 

@@ -84,7 +84,7 @@ async def test_what_a_point_lacks_is_said_in_words_and_who_reported(stage: Any, 
     assert told["told_by"] == "điều phối báo thay (Phòng Văn hóa (mẫu))"
     after = await roll(client, path)
     row = rows(after)[POINT]
-    assert (row["lacks"], row["delegates"], row["attendees"], row["code"]) == ("chưa có tiếng", 30, 35, "u")
+    assert (row["lacks"], row["delegates"], row["attendees"], row["code"]) == ("chưa xác nhận tiếng", 30, 35, "u")
     assert row["told"] == "điều phối báo thay (Phòng Văn hóa (mẫu)) · 06:50:53"
     assert row["entry"] == DRAFT["entry"]
     assert (after["reported"], after["delegates"], after["attendees"], after["ready"]) == (1, 30, 35, 0)

@@ -11,13 +11,13 @@ import pytest
 from aiohttp import ClientSession
 
 from monitor.core.access import Role
-from monitor.core.checkin import Author, Draft, Voice, receive
+from monitor.core.checkin import Author, CheckIn, Draft, Voice, receive
 from monitor.core.model import Mode
 from monitor.core.organization import Coordinator
 from monitor.core.readiness import Requirement, Rule, Rules
 from monitor.core.trend import Sample
 from monitor.web.app import READINESS
-from monitor.web.readiness import CONNECTED, LACK_CODES, LATE, NEVER, READY, ReadinessBoard, sheet_of
+from monitor.web.readiness import CONNECTED, LACK_CODES, LATE, LOOKS, NEVER, READY, ReadinessBoard, sheet_of
 
 Enter = Callable[..., AbstractAsyncContextManager[ClientSession]]
 STRICT = Rules(rules=(Rule(requires=frozenset({Requirement.DELEGATES})),), target_ratio=0.98)
@@ -34,10 +34,14 @@ def strict(stage: Any) -> Any:
     return stage
 
 
-def report(stage: Any, point: str, delegates: int | None = 30, *, late: bool = False) -> None:
+def receive_of(stage: Any, point: str, delegates: int | None, *, late: bool = False) -> CheckIn:
     draft = Draft(entry=f"entry-{point}", delegates=delegates)
     deadline = stage.now - 1 if late else stage.now + 1
-    kept = receive(draft, point, Author(Voice.POINT, point), stage.now, deadline)
+    return receive(draft, point, Author(Voice.POINT, point), stage.now, deadline)
+
+
+def report(stage: Any, point: str, delegates: int | None = 30, *, late: bool = False) -> None:
+    kept = receive_of(stage, point, delegates, late=late)
     stage.app[READINESS].notice(stage.pipeline.check_in(kept))
 
 
@@ -102,13 +106,42 @@ def test_the_forecast_says_when_or_that_it_cannot(strict: Any) -> None:
     assert "Đã đạt mục tiêu" in board.head(strict.now).forecast
 
 
-def test_what_time_alone_changes_is_told_within_some_looks(stage: Any) -> None:
+def test_what_time_alone_changes_is_told_at_the_next_look(stage: Any) -> None:
     stage.up()
     board = board_of(stage)
     assert board.snapshot(stage.now).head.total.ready == 0
     stage.now += 125
-    changed = {row[0] for _ in range(4) for row in board.changes(stage.now).cells}
+    changed = {row[0] for row in board.changes(stage.now).cells if row[3] & READY}
     assert len(changed) == board.head(stage.now).total.ready > 0
+
+
+def test_a_clock_that_was_set_back_is_made_good_within_some_looks(stage: Any) -> None:
+    stage.up()
+    stage.now += 125
+    board = board_of(stage)
+    assert board.snapshot(stage.now).head.total.ready > 0
+    stage.pipeline.tally.shift(3600.0, stage.now)  # as if all had come up an hour later
+    settling = {row[0] for _ in range(LOOKS) for row in board.changes(stage.now).cells if not row[3] & READY}
+    assert len(settling) == board.head(stage.now).total.expected
+
+
+def test_who_opens_the_page_takes_no_change_from_those_who_have_it_open(strict: Any) -> None:
+    board = board_of(strict)
+    board.snapshot(strict.now)
+    board.notice(strict.pipeline.check_in(receive_of(strict, "cq-07", 30)))
+    board.snapshot(strict.now)
+    assert [row[4] for row in board.changes(strict.now).cells] == [30]
+
+
+def test_the_lacks_of_a_district_follow_its_points(strict: Any) -> None:
+    board = board_of(strict)
+    members = [each.id for each in strict.pipeline.inventory.points.values() if each.district_code == "384"]
+    expected = [point_id for point_id in members if strict.pipeline.inventory.points[point_id].expected]
+    for done, point_id in enumerate(expected, 1):
+        board.notice(strict.pipeline.check_in(receive_of(strict, point_id, 30)))
+        (found,) = [each for each in board.changes(strict.now).head.districts if each.code == "384"]
+        assert found.ready == done
+        assert sum(count for _, count in found.lacks) == len(expected) - done
 
 
 def test_changes_are_told_once_and_a_new_inventory_as_a_whole(strict: Any) -> None:

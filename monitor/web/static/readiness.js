@@ -1,5 +1,6 @@
 // The organizers' page: figures, what is missing by district, and the sheet of all points; then follows its events.
 import { Clock, fill, put } from "./clock.js";
+import { Districts } from "./districts.js";
 import { follow } from "./link.js";
 import { Sheet } from "./sheet.js";
 
@@ -10,14 +11,7 @@ const people = read("sheet");
 const number = new Intl.NumberFormat("vi-VN");
 const clock = new Clock(words);
 const sheet = new Sheet(people, words, clock);
-const cards = new Map();
-
-function element(name, className, text = "") {
-  const node = document.createElement(name);
-  node.className = className;
-  node.textContent = text;
-  return node;
-}
+const districts = new Districts(people, words, sheet, showPoints);
 
 function showHead(head) {
   const { total } = head;
@@ -29,14 +23,14 @@ function showHead(head) {
   document.title = document.title.replace(/^[^·]*/, `${number.format(total.ready)}/${number.format(total.expected)} `);
   showTiers([...head.tiers, [words.readiness_sum, total]]);
   showTrend(head);
-  showDistricts(head.districts);
+  districts.show(head.districts);
 }
 
 function showTiers(rows) {
   const body = byId("tiers");
   rows.forEach(([name, counts], n) => {
     const row = body.rows[n] ?? body.insertRow();
-    const told = [name, ...["planned", "expected", "up", "ready", "reported", "delegates", "merged", "without_coverage"].map((key) => number.format(counts[key]))];
+    const told = [name, ...["planned", "expected", "up", "ready", "reported", "delegates", "hosted", "merged", "without_coverage"].map((key) => number.format(counts[key]))];
     told.forEach((text, column) => {
       let cell = row.cells[column];
       if (!cell) {
@@ -59,77 +53,13 @@ function showTrend({ trend, target }) {
   const y = (count) => 58 - (56 * count) / top;
   byId("line").setAttribute("d", trend.map(([at, ready], n) => `${n ? "L" : "M"}${x(at).toFixed(1)} ${y(ready).toFixed(1)}`).join(""));
   byId("goal").setAttribute("d", `M0 ${y(target).toFixed(1)}H300`);
+  for (const [id, [at, ready]] of [["from", trend[0]], ["to", trend.at(-1)]]) put(byId(id), `${clock.moment(at).slice(0, 5)} · ${number.format(ready)}`);
 }
 
-function showDistricts(districts) {
-  const list = byId("districts");
-  districts.forEach((district, n) => {
-    const card = cards.get(district.code) ?? makeCard(district);
-    showCard(card, district);
-    if (list.children[n] !== card.node) list.insertBefore(card.node, list.children[n] ?? null);
-  });
-}
-
-function makeCard(district) {
-  const node = element("li", "");
-  const name = element("p", "name");
-  const [title, count] = [element("span", ""), element("span", "")];
-  name.append(title, count);
-  const bar = element("div", "bar");
-  const fillBar = element("i", "");
-  bar.append(fillBar);
-  const [lacks, desk, actions] = [element("p", "lacks"), element("p", "desk"), element("p", "do")];
-  const look = element("button", "button", words.readiness_show);
-  const remind = element("button", "button", words.readiness_remind);
-  look.addEventListener("click", () => showPoints(district.code));
-  remind.addEventListener("click", () => ask(district, remind));
-  actions.append(look);
-  if (words.may_remind) actions.append(remind);
-  node.append(name, bar, lacks, desk, actions);
-  const card = { node, title, count, fillBar, lacks, desk, remind };
-  cards.set(district.code, card);
-  return card;
-}
-
-function showCard(card, district) {
-  const missing = district.expected - district.ready;
-  put(card.title, district.name);
-  put(card.count, `${number.format(district.ready)}/${number.format(district.expected)}`);
-  card.fillBar.style.transform = `scaleX(${district.ready / Math.max(1, district.expected)})`;
-  put(card.lacks, missing ? district.lacks.map(([code, n]) => `${words.lacks[code]} ${number.format(n)}`).join(" · ") : words.readiness_all_ready);
-  card.node.classList.toggle("all", !missing);
-  card.remind.hidden = !missing;
-  const told = `${district.desk}|${district.phone}`;
-  if (card.told === told) return;
-  card.told = told;
-  card.desk.replaceChildren(district.desk);
-  if (district.phone) {
-    const call = element("a", "", district.phone);
-    call.href = `tel:${district.phone.replace(/[^+\d]/g, "")}`;
-    card.desk.append(" · ", call);
-  }
-}
-
-function showPoints(code) {
-  sheet.only(people.places.findIndex(([known]) => known === code), "missing");
+function showPoints(place) {
+  sheet.only(place, "missing");
   byId("points").scrollIntoView({ block: "start" });
   byId("points").focus({ preventScroll: true });
-}
-
-async function ask(district, button) {
-  button.disabled = true;
-  let told = words.readiness_failed;
-  try {
-    const answer = await fetch("/readiness/remind", {
-      method: "POST",
-      headers: { "Content-Type": "application/json", "X-CSRF-Token": words.csrf },
-      body: JSON.stringify(district.code),
-      signal: AbortSignal.timeout(10000),
-    });
-    told = (await answer.json()).told ?? told;
-  } catch { /* said below */ }
-  put(byId("told"), `${district.name}: ${told}`);
-  setTimeout(() => { button.disabled = false; }, 3000);
 }
 
 function take(event) {
@@ -142,7 +72,7 @@ function take(event) {
 
 take(read("snapshot"));
 const asked = new URLSearchParams(location.search).get("district");
-if (asked !== null && cards.has(asked)) showPoints(asked);
+if (asked !== null && districts.has(asked)) showPoints(people.places.findIndex(([code]) => code === asked));
 follow("/readiness/events", ["snapshot", "delta", "tick"], take, (link) => {
   document.documentElement.dataset.link = link;
   put(byId("link"), words[link] ?? words.stale);

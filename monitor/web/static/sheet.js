@@ -3,6 +3,7 @@ import { plain } from "./search.js";
 
 const OVER = 6; // rows drawn beyond both edges
 const [READY, , LATE] = [1, 2, 4];
+const [SOUND, APART] = [1000, 2000]; // beyond every code of a lack
 const [STATE, LACKS, FLAGS, DELEGATES, ATTENDEES, AT] = [1, 2, 3, 4, 5, 6];
 
 export class Sheet {
@@ -62,18 +63,39 @@ export class Sheet {
     return only.value === "expected" || row[LACKS].includes(only.value.slice(5));
   }
 
+  // Numbers of the points of a district that take part and are not ready.
+  missing(place) {
+    return this.rows.map((row) => row[0]).filter((n) => this.sheet.districts[n] === place && this.gravity(n) < SOUND);
+  }
+
+  // The gravest first: by what it lacks, ready ones after all that lack, then those that take no part.
+  gravity(n) {
+    if (this.sheet.hosts[n] !== -1) return APART;
+    return this.rows[n][FLAGS] & READY ? SOUND : this.rows[n][LACKS].charCodeAt(0) || 0;
+  }
+
+  // Names are compared once: their order never changes, and a collator is too slow for each push.
+  get ranks() {
+    if (!this.ranked) {
+      const named = this.sheet.names.map((_, n) => n).sort((a, b) => this.compare(this.sheet.names[a], this.sheet.names[b]));
+      this.ranked = new Uint32Array(named.length);
+      named.forEach((n, rank) => { this.ranked[n] = rank; });
+    }
+    return this.ranked;
+  }
+
   arrange(again) {
     this.wanted = plain(this.filters.find.value.trim());
     const order = this.rows.map((row) => row[0]).filter((n) => this.fits(n));
-    const by = {
-      name: (a, b) => this.compare(this.sheet.names[a], this.sheet.names[b]),
-      place: (a, b) => a - b,
-      state: (a, b) => this.compare(this.told(a), this.told(b)),
-      delegates: (a, b) => this.rows[a][DELEGATES] - this.rows[b][DELEGATES],
-      attendees: (a, b) => this.rows[a][ATTENDEES] - this.rows[b][ATTENDEES],
-      at: (a, b) => this.rows[a][AT] - this.rows[b][AT],
+    const of = {
+      name: (n) => this.ranks[n],
+      place: (n) => n,
+      state: (n) => this.gravity(n),
+      delegates: (n) => this.rows[n][DELEGATES],
+      attendees: (n) => this.rows[n][ATTENDEES],
+      at: (n) => this.rows[n][AT],
     }[this.key];
-    order.sort(by);
+    order.sort((a, b) => of(a) - of(b));
     if (this.down) order.reverse();
     this.order = order;
     if (again) Object.assign(this, { at: 0 }) && (this.view.scrollTop = 0);
