@@ -33,6 +33,7 @@ bench: .venv/ready apt  ## the prober side by side with its peers, then how much
 	$(RUN) diemcau bench engine --checks 100000 --interval 10s --duration 60s
 	$(RUN) diemcau bench hls --checks 1000 --interval 10s --duration 60s
 	$(RUN) diemcau bench pages --pages 5000 --duration 30s --restart
+	$(RUN) diemcau bench check-ins
 
 bench-attribution: .venv/ready  ## who is to blame: drawn scenarios, beside SCORE, greedy and nearest parent
 	$(RUN) diemcau bench attribution $(ARGS)
