@@ -96,3 +96,10 @@ def test_streams_are_watched(program: Callable[[str], Path]) -> None:
     assert report["failed"] == 0
     assert report["probes"] >= 15
     assert report["segments"] >= 10
+
+
+def test_check_ins_are_answered_and_kept() -> None:
+    report = json.loads(bench("check-ins", "--points", "40", "--duration", "3s", "--json"))
+    assert (report["check_ins"], report["failed"], report["missing"]) == (40, 0, 0)
+    assert report["probes"] >= 40
+    assert 0 < report["answer_median_seconds"] <= report["answer_p99_seconds"] <= report["answer_max_seconds"]
