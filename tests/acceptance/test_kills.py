@@ -19,7 +19,7 @@ from monitor.web.links import Links
 
 KILLS = 200
 POINTS = 16
-LIVES_S = 0.12
+LIVES_S = 0.06
 """A life lasts at most so long beyond its first answer; every third is killed before it has answered at all."""
 FILES = {
     "points.csv": "id,name,tier,mode,address\n"
