@@ -55,7 +55,8 @@ class ErrorReport(msgspec.Struct, frozen=True, gc=False):
     """A router, or the host itself, says why an echo request of ours did not get there.
 
     ``identifier``, ``sequence``, ``checksum`` and ``destination`` (packed address; empty where the quote has no IP
-    header) are those of the quoted request; ``nonce`` is None where the quote ends before it.
+    header) are those of the quoted request; ``nonce`` is None where the quote ends before it. ``ttl`` is what was left
+    of its time to live when it arrived there; None where the quote has no IP header.
     """
 
     type: int
@@ -66,6 +67,7 @@ class ErrorReport(msgspec.Struct, frozen=True, gc=False):
     sequence: int
     checksum: int
     nonce: int | None
+    ttl: int | None = None
 
 
 class Nonces:
@@ -214,10 +216,12 @@ def _parse_reply(message: bytes) -> EchoReply:
 def parse_quote(version: int, type_: int, code: int, quote: bytes) -> ErrorReport:
     """Read the packet of ours that an error quotes, from its IP header on. Raises BadPacketError."""
     destination, request = _QUOTED[version](quote)
-    return parse_error(version, type_, code, destination, request)
+    return parse_error(version, type_, code, destination, request, quote[_TTL_AT[version]])
 
 
-def parse_error(version: int, type_: int, code: int, destination: bytes, request: bytes) -> ErrorReport:
+def parse_error(
+    version: int, type_: int, code: int, destination: bytes, request: bytes, ttl: int | None = None
+) -> ErrorReport:
     """Read the ICMP request that an error quotes, as a socket's error queue has it. Raises BadPacketError."""
     failure = FAILURES.get((version, type_))
     if failure is None:
@@ -228,7 +232,7 @@ def parse_error(version: int, type_: int, code: int, destination: bytes, request
     if (quoted_type, quoted_code) != (REQUEST[version], 0):
         raise BadPacketError("quotes no echo request")
     nonce = int.from_bytes(request[HEADER_BYTES : _ECHO.size], "big") if len(request) >= _ECHO.size else None
-    return ErrorReport(type_, code, failure, destination, identifier, sequence, checksum, nonce)
+    return ErrorReport(type_, code, failure, destination, identifier, sequence, checksum, nonce, ttl)
 
 
 def _quoted_ipv4(quote: bytes) -> tuple[bytes, bytes]:
@@ -263,6 +267,7 @@ _ORIGIN = {4: 2, 6: 3}
 _OFFENDER_AT = {4: 4, 6: 8}  # within struct sockaddr_in and sockaddr_in6
 _ADDRESS_BYTES = {4: 4, 6: 16}
 _QUOTED = {4: _quoted_ipv4, 6: _quoted_ipv6}
+_TTL_AT = {4: 8, 6: 7}  # within the IP header; hop limit of IPv6
 
 FAILURES = {
     (4, 3): Failure.UNREACHABLE,  # every code: network, host, prohibited, fragmentation needed …

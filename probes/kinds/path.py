@@ -233,12 +233,23 @@ class Asker:
     def _reported(self, report: icmp.ErrorReport, router: str) -> Answer | None:
         ttl = self._ttl(report.identifier, report.sequence, report.nonce)
         ours = ttl and report.destination == self._packed
-        return Answer(ttl, _bare(router), report.failure) if ours else None
+        return Answer(hop_of(ttl, report), _bare(router), report.failure) if ours else None
 
     def _ttl(self, identifier: int, sequence: int, nonce: int | None) -> int:
         """That of the request which is answered, 0 for none of ours; an error may quote too little for a nonce."""
         sent, ttl = self._asked.get(sequence, (None, 0))
         return ttl if identifier == self._identifier and nonce in (None, sent) else 0
+
+
+def hop_of(ttl: int, report: icmp.ErrorReport) -> int:
+    """At which hop the router stands that answered a request sent with this TTL.
+
+    One that knows no way further answers seldom (Linux: one packet a second), so that the first answer may be that to
+    a request which could have gone much further: the quoted header tells how far it came.
+    """
+    if report.failure is not Failure.UNREACHABLE or report.ttl is None:
+        return ttl
+    return min(ttl, max(1, ttl - report.ttl + 1))
 
 
 def _bare(address: str) -> str:

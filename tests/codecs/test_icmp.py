@@ -154,6 +154,7 @@ def test_error_says_why_and_which_request(version: int, ends: int, type_: int, c
     assert (found.failure, found.type, found.code) == (failure, type_, code)
     assert (found.destination, found.identifier, found.sequence) == (HOST[version], IDENTIFIER, 77)
     assert found.nonce == 77 << 32 | 5
+    assert found.ttl == (0 if version == 4 else 64), "as ip_packet has them"
 
 
 def test_error_that_quotes_eight_bytes_has_no_nonce() -> None:
