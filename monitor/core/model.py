@@ -184,6 +184,15 @@ class Phase(msgspec.Struct, frozen=True, kw_only=True):
     """The label of alerts raised in this phase: ``info``, ``warning`` or ``critical``."""
 
 
+class ProgrammeItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of the ceremony: a speech, a reply, a video."""
+
+    starts_at: float
+    title: str
+    point: str = ""
+    """Id of the point that speaks; empty where none does."""
+
+
 class Ceremony(msgspec.Struct, frozen=True, kw_only=True):
     """The timeline: phases in order of their start, and the two instants that people wait for."""
 
@@ -196,6 +205,10 @@ class Ceremony(msgspec.Struct, frozen=True, kw_only=True):
     ready_after_s: float = 120.0
     """A point counts as ready when it has been up for so long."""
     phases: tuple[Phase, ...]
+    programme: tuple[ProgrammeItem, ...] = ()
+    """By time: who is about to speak matters more than who listens."""
+    drill: bool = False
+    """Diễn tập: everything that is told to anybody is marked so."""
 
 
 class CheckState(StrEnum):

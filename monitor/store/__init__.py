@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar
 from sqlalchemy import Delete, Row, Select, Table, delete, func, select, tuple_
 
 from monitor.core.access import Account, ApiToken, AuditEntry, Session
+from monitor.core.acknowledgement import Acknowledgement
 from monitor.core.checkin import CheckIn
 from monitor.core.model import PointChanged
 from monitor.core.organization import Reminder
@@ -21,7 +22,6 @@ from monitor.store.database import Database, connect, default_url
 from monitor.store.faults import DATABASE_ERRORS, said
 from monitor.store.revision import StoreUnusable
 from monitor.store.rows import (
-    Acknowledgement,
     check_in_of,
     head_of,
     read,
@@ -32,7 +32,7 @@ from monitor.store.rows import (
 )
 from monitor.store.writer import Writer
 
-__all__ = ["OWED", "Acknowledgement", "Store", "StoreUnusable", "default_url"]
+__all__ = ["OWED", "Store", "StoreUnusable", "default_url"]
 
 HEAD = [column for column in schema.snapshots.columns if column.name != "content"]
 TRANSITION = ("point", "before", "after", "cause", "at", "since")

@@ -16,20 +16,6 @@ AT_ONCE = 500
 """Rows of one statement: PostgreSQL's are made on the loop, which must not be held up."""
 
 
-class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True):
-    """A desk has said that it works on an incident."""
-
-    incident: str
-    opened_at: float
-    """With the incident's id its key: an id comes again when the same thing fails again."""
-    desk: str
-    at: float
-    means: str
-    """How it was said: by a link, a call, an account."""
-    repair_expected_at: float | None = None
-    note: str = ""
-
-
 def row_of(struct: msgspec.Struct) -> dict[str, object]:
     """A struct whose fields are columns."""
     return msgspec.structs.asdict(struct)

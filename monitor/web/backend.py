@@ -4,15 +4,53 @@ from collections.abc import Awaitable, Mapping, Sequence
 from typing import Protocol
 
 from monitor.core.access import AccessPolicy, AuditEntry
+from monitor.core.acknowledgement import Acknowledgement
 from monitor.core.checkin import Author, CheckIn, Draft
+from monitor.core.contacts import Channel, Contacts
 from monitor.core.organization import Coordinator, Reminder, ReportForm
 from monitor.core.pipeline import Pipeline
 from monitor.core.pulse import Beat
-from monitor.core.records import Records
+from monitor.core.records import Dispatches, Records
 from monitor.core.snapshot import Content, Snapshot, SnapshotHead
 from monitor.web.board import FiringAlert
 from monitor.web.links import Links
 from probes.model import Measurement
+
+
+class Gate(Protocol):
+    """The gateway, as seen from the web: what Alertmanager, providers and desks say to it."""
+
+    @property
+    def dispatches(self) -> Dispatches:
+        """What it keeps: threads, notices, messages, attempts."""
+
+    @property
+    def contacts(self) -> Contacts:
+        """The desks; another object after a reload."""
+
+    def is_secret(self, spoken: str) -> bool:
+        """Whether this is the secret that webhooks bring; compared in constant time."""
+
+    def notified(self, desk: str, body: bytes) -> Awaitable[int]:
+        """Alertmanager tells a desk: how many notices it makes. Committed when it returns.
+
+        Raises Refused for a body that is none, LookupError for a desk that is none, NotRecorded.
+        """
+
+    def watchdog(self) -> None:
+        """Alertmanager says that the whole chain lives."""
+
+    def receipt(self, channel: Channel, body: bytes, query: Mapping[str, str]) -> Awaitable[bool]:
+        """A provider says what became of a message: whether it is known. Raises Refused, NotRecorded."""
+
+    def reply(self, body: bytes, query: Mapping[str, str]) -> tuple[str, str]:
+        """Who sent an SMS to us, and what, from a provider's call. Raises Refused."""
+
+    def acknowledge(self, said_so: Acknowledgement, form: str, audit: AuditEntry) -> Awaitable[None]:
+        """A desk works on an incident: committed, shown on the board and told to nobody further when it returns.
+
+        ``form`` names the very form. Raises AckRefused when that was sent before, NotRecorded.
+        """
 
 
 class Backend(Protocol):

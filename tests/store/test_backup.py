@@ -14,10 +14,11 @@ from sqlalchemy import text
 
 from monitor.cli.store import command
 from monitor.core.access import Account, AuditEntry, Role, Session
+from monitor.core.acknowledgement import Acknowledgement
 from monitor.core.checkin import Author, CheckIn, Draft, PowerSupply, Voice, receive
 from monitor.core.model import Cause, PointChanged, PointState
 from monitor.core.trend import Sample
-from monitor.store import Acknowledgement, Store, StoreUnusable
+from monitor.store import Store, StoreUnusable
 from monitor.store.backup import back_up, count, restore
 
 NOW = 1_746_660_000.0

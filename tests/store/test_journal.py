@@ -5,11 +5,12 @@ import asyncio
 import msgspec
 
 from monitor.core.access import Account, AuditEntry, Role, Session
+from monitor.core.acknowledgement import Acknowledgement
 from monitor.core.checkin import Author, Draft, Voice, receive
 from monitor.core.model import Cause, PointChanged, PointState
 from monitor.core.organization import Reminder
 from monitor.core.trend import Sample
-from monitor.store import OWED, Acknowledgement, Store
+from monitor.store import OWED, Store
 from monitor.store.backlog import Backlog
 from monitor.store.schema import incidents, transitions
 

@@ -9,10 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from monitor.core.access import Account, ApiToken, AuditEntry, Role, Session
+from monitor.core.acknowledgement import Acknowledgement
 from monitor.core.checkin import Author, CheckIn, Draft, PowerSupply, Voice, receive
 from monitor.core.organization import Reminder
 from monitor.core.records import NotRecorded
-from monitor.store import Acknowledgement, Store
+from monitor.store import Store
 
 NOW = 1_746_660_000.0
 AUDIT = AuditEntry(at=NOW, actor="point:p", action="check_in", target="p", detail="x", address="127.0.0.1")
