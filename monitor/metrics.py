@@ -22,6 +22,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 
 from monitor.core.checkin import Voice
 from monitor.core.detection import CheckStatus
+from monitor.core.gateway import GatewayCounters
 from monitor.core.incidents import Incident
 from monitor.core.model import (
     Certainty,
@@ -165,6 +166,23 @@ FAILED = _counter("diemcau_alertmanager_failed_requests_total", "Requests that d
 REFUSED = _counter("diemcau_alertmanager_refused_total", "Alerts that an Alertmanager will never accept.")
 PENDING = _gauge("diemcau_alertmanager_pending", "Changes that an Alertmanager has not accepted yet.")
 REACHABLE = _gauge("diemcau_alertmanager_reachable", "Whether the last request reached the Alertmanager.")
+
+# Of the gateway that tells desks.
+GATEWAY_ATTEMPTS = _counter("diemcau_gateway_messages_total", "Messages handed to a channel, by what became of it.")
+GATEWAY_GIVEN_UP = _counter("diemcau_gateway_given_up_total", "Messages that no channel of their desk took.")
+GATEWAY_NOTICES = _counter("diemcau_gateway_notices_total", "What desks were to be told, by kind.")
+GATEWAY_ESCALATIONS = _counter("diemcau_gateway_escalations_total", "Desks told because nobody below had answered.")
+GATEWAY_REFUSED = _counter("diemcau_gateway_refused_total", "Webhooks, links and codes that were turned away.")
+GATEWAY_WAITING = _gauge("diemcau_gateway_waiting", "Notices that no message tells yet.")
+GATEWAY_OLDEST = _gauge("diemcau_gateway_oldest_waiting_seconds", "How long the oldest of them has waited.")
+GATEWAY_CIRCUIT = _gauge("diemcau_gateway_circuit_open", "1 while a channel is not tried, because it fails.")
+GATEWAY_LEADING = _gauge("diemcau_gateway_leading", "1 at the one monitor that sends.")
+GATEWAY_DIRECT = _gauge("diemcau_gateway_direct", "1 while it delivers without Alertmanager.")
+WATCHDOG_AT = _gauge("diemcau_watchdog_last_seen_timestamp_seconds", "When Alertmanager last said that it lives.")
+UNACKNOWLEDGED = _gauge("diemcau_incidents_unacknowledged", "Incidents told to desks that nobody works on.")
+ACKNOWLEDGING = _histogram(
+    "diemcau_incident_acknowledge_seconds", "From the opening of an incident until somebody works on it."
+)
 
 # Of the store.
 STORE_HEALTHY = _gauge("diemcau_store_healthy", "Whether the last transaction was committed.")
@@ -351,6 +369,7 @@ class Exposition:
         figures: Iterable[Figure] = (),
         pages: Callable[[], int] = int,
         store: Callable[[], StoreCounters | None] = lambda: None,
+        gateway: Callable[[], GatewayCounters | None] = lambda: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """``kind_of(module)`` names its kind; it is asked once for each check and configuration."""
@@ -367,6 +386,7 @@ class Exposition:
         self._figures = tuple(figures)
         self._pages = pages
         self._store = store
+        self._gateway = gateway
         self._clock = clock
         self._rendered: Rendered | None = None
         self._blamed: dict[tuple[str, ...], None] = {}
@@ -393,6 +413,7 @@ class Exposition:
         self._add_incidents(document)
         self._add_engine(document)
         self._add_alerts(document)
+        self._add_gateway(document)
         self._add_store(document)
         self._add_process(document)
         text = document.encode(generate_latest(self.registry))
@@ -511,6 +532,30 @@ class Exposition:
             document.add(REFUSED, delivery.refused, alertmanager=delivery.url)
             document.add(PENDING, delivery.pending, alertmanager=delivery.url)
             document.add(REACHABLE, delivery.reachable, alertmanager=delivery.url)
+
+    def _add_gateway(self, document: Document) -> None:
+        gateway = self._gateway()
+        if gateway is None:
+            return
+        for (desk, channel, outcome), count in gateway.attempts.items():
+            document.add(GATEWAY_ATTEMPTS, count, desk=desk, channel=channel, outcome=outcome)
+        for desk, count in gateway.given_up.items():
+            document.add(GATEWAY_GIVEN_UP, count, desk=desk)
+        for kind, count in gateway.notices.items():
+            document.add(GATEWAY_NOTICES, count, kind=kind)
+        for level, count in gateway.escalations.items():
+            document.add(GATEWAY_ESCALATIONS, count, level=str(level))
+        for why, count in gateway.refused.items():
+            document.add(GATEWAY_REFUSED, count, why=why)
+        for channel, is_open in gateway.circuits_open.items():
+            document.add(GATEWAY_CIRCUIT, is_open, channel=channel)
+        document.add(GATEWAY_WAITING, gateway.waiting)
+        document.add(GATEWAY_OLDEST, gateway.oldest_waiting_s)
+        document.add(GATEWAY_LEADING, gateway.leading)
+        document.add(GATEWAY_DIRECT, gateway.direct)
+        document.add(WATCHDOG_AT, gateway.watchdog_at)
+        document.add(UNACKNOWLEDGED, gateway.unacknowledged)
+        document.add_histogram(ACKNOWLEDGING, gateway.acknowledge_s)
 
     def _add_store(self, document: Document) -> None:
         store = self._store()

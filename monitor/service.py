@@ -16,15 +16,19 @@ from pathlib import Path
 
 import msgspec
 import structlog
-from aiohttp import web
+from aiohttp import ClientSession, web
 
 from monitor.alerting.alertmanager import Alertmanagers
+from monitor.alerting.gateway.dispatcher import Dispatcher
+from monitor.alerting.gateway.gateway import Gateway
 from monitor.alerting.messages import Alert
+from monitor.alerting.receivers import Receiver, connect
 from monitor.configuration import Configuration, InvalidConfiguration, load
-from monitor.configuration.links import link_secret
+from monitor.configuration.links import link_secret, webhook_secret
 from monitor.configuration.reload import reload
 from monitor.core.access import AccessPolicy, AuditEntry
 from monitor.core.checkin import Author, CheckIn, Draft
+from monitor.core.contacts import Channel
 from monitor.core.model import (
     BlindnessChanged,
     CheckChanged,
@@ -77,6 +81,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The directory of what outlives a run: the secret that signs the links to points' pages."""
     store: str = ""
     """Where check-ins, snapshots, incidents and accounts are kept: a URL; empty for a file in the state directory."""
+    gateway_secret: Path | None = None
+    """The file with the word that Alertmanager's webhooks bring; by default one in the state directory."""
+    alertmanager_config: Path | None = None
+    """The file of Alertmanager's configuration that is kept as the contacts say; None to leave it alone."""
     probe_any_target: bool = False
     """Let ``/probe`` ask addresses that are not in the inventory."""
 
@@ -89,6 +97,7 @@ class Service:
         self.settings = settings
         self.configuration = load(settings.config)
         self._secret = link_secret(settings.state)
+        self._webhook_secret = webhook_secret(settings.state, settings.gateway_secret)
         self.links = self._signed_links()
         now = time.time()
         first, ceremony = self.configuration.inventory, self.configuration.ceremony
@@ -114,9 +123,13 @@ class Service:
             figures=FIGURES,
             pages=lambda: self.pulses.sessions,
             store=lambda: self._store.writer if self._store is not None else None,
+            gateway=lambda: self._gateway.counters if self._gateway is not None else None,
         )
         self._store: Store | None = None
         self._registrar: Registrar | None = None
+        self._gateway: Gateway | None = None
+        self._channels: Mapping[Channel, Receiver] = dict[Channel, Receiver]()
+        """Through which the gateway sends; others after a reload."""
         self.app = create_app(self)
         self._reloading = asyncio.Lock()
         self._stop = asyncio.Event()
@@ -129,6 +142,7 @@ class Service:
         gc.set_threshold(*GC_THRESHOLD)
         async with AsyncExitStack() as stack:
             await self._open_store(stack)
+            await self._open_gateway(stack)
             runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=1.0)
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
@@ -177,6 +191,13 @@ class Service:
         if self._registrar is None:
             raise NotRecorded("the store is not open yet")
         return self._registrar
+
+    @property
+    def gate(self) -> Gateway:
+        """The gateway; there once the service runs."""
+        if self._gateway is None:
+            raise NotRecorded("the store is not open yet")
+        return self._gateway
 
     @property
     def access(self) -> AccessPolicy:
@@ -268,6 +289,7 @@ class Service:
             "attribution": self._attribute(),
             "alerting": self.alerts.run(),
             "registrar": self.registrar.run(),
+            "gateway": self.gate.run(),
             "loop lag": self.lag.run(),
         }
 
@@ -318,6 +340,8 @@ class Service:
         self.app[READINESS].notice(happened)
         if self._registrar is not None:
             self._registrar.notice(happened)
+        if self._gateway is not None:
+            self._gateway.notice(happened)
 
     async def _open_store(self, stack: AsyncExitStack) -> None:
         """Raises StoreUnusable, NotRecorded."""
@@ -325,6 +349,36 @@ class Service:
         stack.push_async_callback(self._store.close)
         self._registrar = Registrar(self.pipeline, self._store, self._tell, time.time)
         await self._registrar.restore()
+
+    async def _open_gateway(self, stack: AsyncExitStack) -> None:
+        """After the store, which holds all that the gateway owes."""
+        self._session = await stack.enter_async_context(ClientSession())
+        self._connect()
+        dispatcher = Dispatcher(
+            self.records,
+            contacts=lambda: self.configuration.contacts,
+            receivers=lambda: self._channels,
+            ceremony=lambda: self.configuration.ceremony,
+            ack_link=self._ack_link,
+            clock=time.time,
+        )
+        self._gateway = Gateway(
+            self.records,
+            dispatcher,
+            self.pipeline,
+            self.alerts,
+            owner=self.settings.vantage,
+            secret=self._webhook_secret,
+            contacts=lambda: self.configuration.contacts,
+            tell=self._tell,
+            clock=time.time,
+        )
+
+    def _connect(self) -> None:
+        self._channels = connect(self.configuration.providers, self.settings.state, self._session)
+
+    def _ack_link(self, thread: int, expires_at: float) -> str:
+        return f"{self.settings.external_url.rstrip('/')}/a/{self.links.thread_token(thread, expires_at)}"
 
     def _enter_phase(self) -> None:
         phase = self.pipeline.phase

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from monitor.core.checkin import Author, Draft, Voice, receive
+from monitor.core.gateway import GatewayCounters
 from monitor.core.incidents import Incident
 from monitor.core.model import (
     Ceremony,
@@ -136,7 +137,11 @@ def told(pipeline: Pipeline, check: str, *found: Measurement) -> None:
 
 
 def exposition_of(
-    pipeline: Pipeline, alerts: Alerts | None = None, store: FakeStore | None = None, at: float = NOW + 10
+    pipeline: Pipeline,
+    alerts: Alerts | None = None,
+    store: FakeStore | None = None,
+    at: float = NOW + 10,
+    gateway: GatewayCounters | None = None,
 ) -> Exposition:
     engine = EngineCounters(lag=Histogram.of(0.001, 0.01))
     engine.batches = {"icmp": BatchCounters(sent=7, late_replies=2)}
@@ -148,8 +153,19 @@ def exposition_of(
         kind_of=MODULES.__getitem__,
         figures=FIGURES,
         store=lambda: store,
+        gateway=lambda: gateway,
         clock=lambda: at,
     )
+
+
+def busy() -> GatewayCounters:
+    """A gateway that has seen everything once."""
+    gateway = GatewayCounters(waiting=2, oldest_waiting_s=1.5, leading=True, watchdog_at=NOW, unacknowledged=1)
+    gateway.attempts["vnpt-384", "sms", "accepted"] = 3
+    gateway.given_up["vnpt-384"] = gateway.notices["opened"] = gateway.escalations[2] = gateway.refused["forged"] = 1
+    gateway.circuits_open["sms"] = True
+    gateway.acknowledge_s.observe(42.0)
+    return gateway
 
 
 def check_in(pipeline: Pipeline, point_id: str, now: float, voice: Voice = Voice.POINT, **said: object) -> None:
@@ -175,7 +191,7 @@ def whole() -> Exposition:
     pipeline.happenings["PointChanged"] += 1
     blame(pipeline, "network:acc-1")
     pipeline.trend = Trend(Sample(NOW - 30 * ago, 1, 1, 5 - ago, 0) for ago in range(6))
-    return exposition_of(pipeline, FakeAlerts(), FakeStore())
+    return exposition_of(pipeline, FakeAlerts(), FakeStore(), gateway=busy())
 
 
 def blame(pipeline: Pipeline, incident_id: str, **changes: object) -> Incident:
@@ -581,3 +597,13 @@ async def test_the_store_is_told_of_once_it_is_open(whole: Exposition) -> None:
     assert found["diemcau_store_healthy", labels()] == 1
     before = await samples(exposition_of(pipeline_of(province(point("a")))))
     assert not any(name.startswith("diemcau_store") for name, _ in before)
+
+
+async def test_what_the_gateway_tells() -> None:
+    found = await samples(exposition_of(pipeline_of(province()), gateway=busy()))
+    assert found["diemcau_gateway_messages_total", labels(desk="vnpt-384", channel="sms", outcome="accepted")] == 3
+    assert found["diemcau_gateway_escalations_total", labels(level="2")] == 1
+    assert found["diemcau_gateway_circuit_open", labels(channel="sms")] == 1
+    assert found["diemcau_gateway_leading", labels()] == 1
+    assert found["diemcau_watchdog_last_seen_timestamp_seconds", labels()] == NOW
+    assert found["diemcau_incident_acknowledge_seconds_sum", labels()] == 42

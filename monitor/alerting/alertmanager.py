@@ -66,6 +66,8 @@ class Delivery(msgspec.Struct):
     """Unix time; 0 before the first."""
     reachable: bool = True
     """Whether the last request arrived; nothing is known against it before the first."""
+    unreachable_since: float = 0.0
+    """When the first of the requests failed that have failed in a row; meaningful while not reachable."""
     pending: int = 0
     """Changes not yet accepted."""
 
@@ -158,6 +160,7 @@ class Courier:
             self.outbox.failed()
             self.delivery.failed += 1
             if self.delivery.reachable:
+                self.delivery.unreachable_since = self._clock()
                 log.warning("alertmanager.unreachable", url=self.delivery.url, reason=failure)
         else:
             self.delivery.last_success_at = self._clock()
@@ -208,6 +211,13 @@ class Alertmanagers:
     def deliveries(self) -> Sequence[Delivery]:
         """How posting goes, one for each Alertmanager, in the order given."""
         return [courier.delivery for courier in self._couriers]
+
+    def unreachable_for_s(self, now: float) -> float:
+        """For how long no Alertmanager has answered; 0 while one does, or where none is configured."""
+        deliveries = self.deliveries
+        if not deliveries or any(delivery.reachable for delivery in deliveries):
+            return 0.0
+        return max(0.0, now - max(delivery.unreachable_since for delivery in deliveries))
 
     def notice(self, happenings: Sequence[Happening]) -> None:
         """Take in what happened; after a reload, call it even with nothing. Never blocks, never raises."""

@@ -7,15 +7,16 @@ Labels are drawn from the cause and the inventory, not from what was first to fa
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from math import inf
 from urllib.parse import quote
 
 import msgspec
 
-from monitor.alerting.messages import SEVERITIES, Alert, Scene, alert_of, clock
+from monitor.alerting.messages import SEVERITIES, Alert, Scene, alert_of, ancestry, clock, marked
 from monitor.core.attribution import Fact, FactKind, PowerSource, RunnerUp
 from monitor.core.incidents import Incident
-from monitor.core.model import Certainty, IncidentState, Inventory, Point, Tier, Tree
+from monitor.core.model import Certainty, IncidentState, Inventory, Point, ProgrammeItem, Tier, Tree
 
 INCIDENT = "Incident"
 CAUSES = {Tree.NETWORK: "telecom", Tree.POWER: "power", Tree.SITE: "site"}
@@ -28,6 +29,15 @@ SUMMARY = 160
 SPEAKS = frozenset({"host", "speaker"})
 """Roles of points whose own fault is as grave as anybody's."""
 RANK = {tier: rank for rank, tier in enumerate(Tier)}
+HALLS = {
+    Tier.PROVINCE: "tỉnh",
+    Tier.AGENCY: "cơ quan",
+    Tier.DISTRICT: "huyện",
+    Tier.COMMUNE: "xã",
+    Tier.VILLAGE: "thôn",
+}
+SPEAKS_SOON_S = 1800.0
+"""So long before a point speaks its loss is told with that."""
 FACTS = {
     FactKind.DOWN: "{count} trên {of} điểm quan sát được bên dưới đã mất",
     FactKind.ON_BATTERY: "{source} ở {count} điểm báo mất điện lưới",
@@ -84,14 +94,57 @@ def incident_alert(incident: Incident, scene: Scene, before: Alert | None = None
         labels["severity"] = max(labels["severity"], before.labels.get("severity", ""), key=_gravity)
     time, day = clock(incident.since, scene)
     annotations = {
-        "summary": _summary(incident, scene, time),
+        "title": title(incident, scene.inventory),
+        "summary": marked(_summary(incident, scene, time), scene),
         "description": _description(incident, scene, f"{time} ngày {day}"),
         "since": f"{time} {day}",
+        "owner": _owner_told(incident, scene.inventory),
         "points": str(len(incident.points)),
+        "halls": _halls(incident, scene.inventory),
+        "speaker": speaker(_concerned(incident), scene),
+        "place": _where(incident, scene.inventory).removeprefix("Địa bàn: "),
         "probability": odds(incident),
+        "evidence": _evidence(incident, scene.inventory),
+        "drill": "1" if scene.ceremony.drill else "",
         "dashboard": link,
     }
-    return alert_of(labels, annotations, incident.since, scene.now, link)
+    told = {name: words for name, words in annotations.items() if words}
+    return alert_of(labels, told, incident.since, scene.now, link)
+
+
+def speaker(point_ids: Iterable[str], scene: Scene) -> str:
+    """Which of these points speaks soonest, within half an hour: ``Điểm cầu Nghi Sơn phát biểu lúc 08:20: …``."""
+    ours = set(point_ids)
+    soon = scene.now + SPEAKS_SOON_S
+    for item, ends_at in zip(scene.ceremony.programme, _ends(scene.ceremony.programme), strict=True):
+        if item.point in ours and item.starts_at <= soon and scene.now < ends_at:
+            point = scene.inventory.points.get(item.point)
+            at = clock(item.starts_at, scene)[0][:5]
+            return f"{point.name if point is not None else item.point} phát biểu lúc {at}: {item.title}"
+    return ""
+
+
+def _ends(programme: Sequence[ProgrammeItem]) -> list[float]:
+    """When each item ends: as the next one starts."""
+    return [*(item.starts_at for item in programme[1:]), inf][: len(programme)]
+
+
+def _owner_told(incident: Incident, inventory: Inventory) -> str:
+    """Who must act; of what is not clear both companies."""
+    if incident.certainty is not Certainty.UNDETERMINED:
+        return _owner(incident)
+    return " / ".join(filter(None, _owners(incident, inventory))) or _owner(incident)
+
+
+def _halls(incident: Incident, inventory: Inventory) -> str:
+    """``1 huyện, 8 xã, 33 thôn``: the points that are lost, by tier."""
+    counted = Counter(inventory.points[one].tier for one in incident.points if one in inventory.points)
+    return ", ".join(f"{counted[tier]} {HALLS[tier]}" for tier in Tier if counted[tier])
+
+
+def _evidence(incident: Incident, inventory: Inventory) -> str:
+    """The weightiest fact that has words, in one line."""
+    return next((told for fact in incident.evidence if (told := fact_told(fact, inventory))), "")
 
 
 def concluded(alert: Alert, incident: Incident, successor: Incident | None, scene: Scene) -> Alert:
@@ -152,10 +205,13 @@ def _labels(incident: Incident, scene: Scene) -> dict[str, str]:
     network, power = _owners(incident, inventory)
     site = inventory.points.get(incident.node) if incident.tree is Tree.SITE else None
     district = scene.districts.get(incident.node, "") if site is None else site.district_code
+    above = ancestry(inventory, site.network_node, site.power_node) if site else ancestry(inventory, incident.node)
     return {
+        **above,
         "alertname": INCIDENT,
         "incident": incident.id,
         "cause": cause_of(incident),
+        "instance": site.id if site is not None else "",
         "node": incident.node,
         "node_kind": node.kind.value if node is not None else "",
         "operator": network,

@@ -29,6 +29,9 @@ SEVERITIES = ("info", "warning", "critical")
 UNENDED = "chưa kết thúc"
 REPLACED = f"{UNENDED}, được thay bằng một cảnh báo khác"
 
+DRILL = "[DIỄN TẬP]"
+"""Before everything that is told while we practise."""
+
 DETAIL_LENGTH = 200
 """A failure's detail comes from outside: so much of it is passed on."""
 
@@ -127,7 +130,7 @@ def _about(point: Point, name: str, cause: Cause, what: str, since: float, detai
     return alert_of(
         _point_labels(point, scene, name),
         {
-            "summary": f"{what}: {_place(point, scene.inventory)} từ {time}",
+            "summary": marked(f"{what}: {_place(point, scene.inventory)} từ {time}", scene),
             "description": _description(point, what, cause, detail, f"{time} ngày {day}", scene.inventory),
             "since": f"{time} {day}",
             "dashboard": link,
@@ -149,7 +152,7 @@ def monitor_blind(since: float, reason: str, scene: Scene) -> Alert:
         "severity": scene.severity,
     }
     annotations = {
-        "summary": f"Máy giám sát mất tầm nhìn từ {time}",
+        "summary": marked(f"Máy giám sát mất tầm nhìn từ {time}", scene),
         "description": f"Từ {time} ngày {day}: {_tame(reason)}. Cần kiểm tra đường truyền của chính máy giám sát. "
         "Trong lúc này không báo động thêm về điểm cầu nào; trạng thái các điểm cầu là không rõ.",
         "since": f"{time} {day}",
@@ -190,6 +193,7 @@ def alert_of(
 def _point_labels(point: Point, scene: Scene, name: str) -> dict[str, str]:
     inventory = scene.inventory
     return {
+        **ancestry(inventory, point.network_node, point.power_node),
         "alertname": name,
         "instance": point.id,
         "tier": point.tier.value,
@@ -205,6 +209,21 @@ def _point_labels(point: Point, scene: Scene, name: str) -> dict[str, str]:
         "cause": WHO[name],
         "severity": scene.severity,
     }
+
+
+def ancestry(inventory: Inventory, *nodes: str | None) -> dict[str, str]:
+    """Each node and those above it as labels, by their kind: ``feeder="feeder-384-1"``.
+
+    By them Alertmanager holds back what is below an incident's node, and silences what is below any node.
+    """
+    known = [node for node in nodes if node in inventory.network or node in inventory.power]
+    above = (one for node in known if node for one in reversed(list(inventory.ancestors(node))))
+    return {one.kind.value: one.id for one in above}
+
+
+def marked(words: str, scene: Scene) -> str:
+    """As a drill where it is one."""
+    return f"{DRILL} {words}" if scene.ceremony.drill else words
 
 
 def clock(at: float, scene: Scene) -> tuple[str, str]:

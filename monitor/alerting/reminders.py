@@ -9,7 +9,7 @@ from datetime import datetime
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from monitor.alerting.messages import Alert, Scene, alert_of, clock
+from monitor.alerting.messages import Alert, Scene, alert_of, clock, marked
 from monitor.core.model import Inventory, Point, Tier
 from monitor.core.organization import Coordinator, Reminder
 from monitor.core.pipeline import Pipeline
@@ -45,7 +45,7 @@ def reminder_alert(
         "severity": scene.severity,
     }
     annotations = {
-        "summary": f"{name or PROVINCE}: {_count(reminder, lacking, inventory)}, hạn {_deadline(scene)}",
+        "summary": marked(f"{name or PROVINCE}: {_count(reminder, lacking, inventory)}, hạn {_deadline(scene)}", scene),
         "description": _description(lacking, coordinators.get(f"district:{reminder.district}")),
         "since": f"{time} {day}",
         "points": str(len(lacking)),

@@ -64,6 +64,19 @@ def listen_address(_ctx: click.Context, _param: click.Parameter, values: tuple[s
 @click.option(
     "--external-url", default="", metavar="URL", help="Where people reach the board; links in alerts begin with it."
 )
+@click.option(
+    "--gateway-secret",
+    type=click.Path(path_type=Path),
+    default=None,
+    show_default="gateway.key in --state",
+    help="File with the word that Alertmanager's webhooks bring: the credentials_file of its configuration.",
+)
+@click.option(
+    "--alertmanager-config",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Keep this file as `diemcau render alertmanager` would write it, and have Alertmanager read it again.",
+)
 @click.option("--vantage", default=socket.gethostname, show_default="host name", help="Name of this vantage point.")
 @click.option("--probe-any-target", is_flag=True, help="Let /probe ask addresses that are not in the inventory.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
@@ -75,6 +88,8 @@ def command(
     store: str,
     alertmanager: tuple[str, ...],
     external_url: str,
+    gateway_secret: Path | None,
+    alertmanager_config: Path | None,
     vantage: str,
     probe_any_target: bool,  # noqa: FBT001
     log_format: str,
@@ -104,6 +119,8 @@ def command(
         store=store,
         alertmanagers=alertmanager,
         external_url=external_url or _guess_url(listen[0]),
+        gateway_secret=gateway_secret,
+        alertmanager_config=alertmanager_config,
         vantage=vantage,
         probe_any_target=probe_any_target,
     )

@@ -14,7 +14,9 @@ from monitor.configuration import access as access_file
 from monitor.configuration import attribution as attribution_file
 from monitor.configuration import ceremony as ceremony_file
 from monitor.configuration import checks as checks_file
+from monitor.configuration import contacts as contacts_file
 from monitor.configuration import coordinators as coordinators_file
+from monitor.configuration import gateway as gateway_file
 from monitor.configuration import inventory as inventory_files
 from monitor.configuration import links as links_file
 from monitor.configuration import readiness as readiness_file
@@ -31,8 +33,10 @@ from monitor.configuration.errors import ConfigError, Errors, InvalidConfigurati
 from monitor.configuration.links import LinkPolicy
 from monitor.core.access import AccessPolicy
 from monitor.core.attribution import Priors
+from monitor.core.contacts import Contacts
 from monitor.core.model import Ceremony, CheckPolicy, Inventory, Node, NodeKind, Phase, Point, Source, Tier
 from monitor.core.organization import Coordinator, Letterhead
+from monitor.core.providers import Providers
 from monitor.core.pulse import BEAT_S, check_of
 from monitor.core.readiness import Rules
 from probes.model import Check, Layer
@@ -72,6 +76,10 @@ class Configuration(msgspec.Struct, frozen=True, dict=True):
     """Who answers for a district or commune, by scope."""
     letterhead: Letterhead = Letterhead()
     access: AccessPolicy = AccessPolicy()
+    contacts: Contacts = Contacts()
+    """The desks that are told."""
+    providers: Providers = Providers()
+    """Who carries the messages to them."""
 
     def checks(self, phase: Phase) -> list[Check]:
         """All checks of a phase: of the points that take part and have an address, then services, witnesses, nodes."""
@@ -216,15 +224,21 @@ def load(directory: Path) -> Configuration:
     ceremony = ceremony_file.read(directory, errors)
     checks, names = checks_file.read(directory, errors)
     inventory = inventory_files.read(directory, names, errors)
+    if ceremony is not None and inventory is not None:
+        ceremony_file.check_points(directory, ceremony, inventory, errors)
     links = links_file.read(directory, inventory, errors)
     priors = attribution_file.read(directory, errors)
     rules = readiness_file.read(directory, errors)
     coordinators = coordinators_file.read(directory, inventory, errors)
     letterhead = report_file.read(directory, errors)
     access = access_file.read(directory, errors)
+    contacts = contacts_file.read(directory, inventory, ceremony, errors)
+    providers = gateway_file.read(directory, errors)
     if ceremony is None or checks is None or inventory is None or links is None or priors is None:
         raise errors.invalid()
     if rules is None or coordinators is None or letterhead is None or access is None:
+        raise errors.invalid()
+    if contacts is None or providers is None or errors.total:
         raise errors.invalid()
     return Configuration(
         inventory,
@@ -241,4 +255,6 @@ def load(directory: Path) -> Configuration:
         coordinators,
         letterhead,
         access,
+        contacts,
+        providers,
     )

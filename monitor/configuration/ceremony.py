@@ -11,9 +11,11 @@ import msgspec
 from msgspec import Meta
 
 from monitor.configuration.decode import WRONG, Name, decode
-from monitor.configuration.errors import Errors, quoted
+from monitor.configuration.errors import Errors, did_you_mean, quoted
 from monitor.configuration.source import Section, find, read_yaml
-from monitor.core.model import Ceremony, Phase
+from monitor.core.model import Ceremony, Inventory, Phase, ProgrammeItem
+
+FILE = "ceremony.yaml"
 
 Interval = Annotated[float, Meta(ge=0.1, le=3600.0)]
 Alpha = Annotated[float, Meta(gt=0.0, le=0.1)]
@@ -30,6 +32,14 @@ class PhaseEntry(msgspec.Struct, frozen=True):
     severity: Literal["info", "warning", "critical"]
 
 
+class ProgrammeEntry(msgspec.Struct, frozen=True):
+    """An item of ``programme``. See :class:`monitor.core.model.ProgrammeItem`."""
+
+    starts_at: datetime
+    title: Annotated[str, Meta(min_length=1, max_length=200, description="a title of 1 to 200 characters")]
+    point: str = ""
+
+
 class CeremonyFile(msgspec.Struct, frozen=True):
     """The whole of ceremony.yaml. See :class:`monitor.core.model.Ceremony`."""
 
@@ -39,11 +49,13 @@ class CeremonyFile(msgspec.Struct, frozen=True):
     begins_at: datetime
     phases: Annotated[tuple[PhaseEntry, ...], Meta(min_length=1, max_length=100, description="from 1 to 100 phases")]
     ready_after_s: Annotated[float, Meta(ge=0.0, le=86400.0)] = 120.0
+    programme: Annotated[tuple[ProgrammeEntry, ...], Meta(max_length=200, description="at most 200 items")] = ()
+    drill: bool = False
 
 
 def read(directory: Path, errors: Errors) -> Ceremony | None:
     """The ceremony of ``ceremony.yaml``; None with every error noted."""
-    tree = read_yaml(directory / "ceremony.yaml", errors)
+    tree = read_yaml(directory / FILE, errors)
     if tree is None:
         return None
     before = errors.total
@@ -53,6 +65,18 @@ def read(directory: Path, errors: Errors) -> Ceremony | None:
         return None
     _check_order(tree, file, errors)
     return _ceremony(file, zone) if errors.total == before else None
+
+
+def check_points(directory: Path, ceremony: Ceremony, inventory: Inventory, errors: Errors) -> None:
+    """Whether each point of the programme is one of the inventory: nobody would be warned for a misspelt one."""
+    unknown = [(at, item) for at, item in enumerate(ceremony.programme) if item.point not in ("", *inventory.points)]
+    tree = read_yaml(directory / FILE, errors) if unknown else None
+    if tree is None:
+        return
+    for at, item in unknown:
+        hint = did_you_mean(item.point, sorted(inventory.points))
+        place = find(tree, "programme", at, "point")
+        errors.add(place, f"programme[{at}].point", "the id of a point in points.csv", quoted(item.point), hint)
 
 
 def _zone(tree: Section, errors: Errors) -> ZoneInfo | None:
@@ -77,6 +101,11 @@ def _check_order(tree: Section, file: CeremonyFile, errors: Errors) -> None:
             expected = f"an instant after phase {one.name}, {one.starts_at:%Y-%m-%d %H:%M}"
             place = find(tree, "phases", index, "starts_at")
             errors.add(place, f"phases[{index}].starts_at", expected, f"{next_one.starts_at:%Y-%m-%d %H:%M}")
+    for index, (item, next_item) in enumerate(pairwise(file.programme), start=1):
+        if next_item.starts_at < item.starts_at:
+            expected = f"an instant no earlier than that of the item before it, {item.starts_at:%Y-%m-%d %H:%M}"
+            place = find(tree, "programme", index, "starts_at")
+            errors.add(place, f"programme[{index}].starts_at", expected, f"{next_item.starts_at:%Y-%m-%d %H:%M}")
     for index, name in _repeated(phase.name for phase in file.phases):
         place = find(tree, "phases", index, "name")
         errors.add(place, f"phases[{index}].name", "a name that occurs once", quoted(name))
@@ -98,6 +127,11 @@ def _ceremony(file: CeremonyFile, zone: ZoneInfo) -> Ceremony:
         begins_at=_instant(file.begins_at, zone),
         ready_after_s=file.ready_after_s,
         phases=tuple(_phase(entry, zone) for entry in file.phases),
+        programme=tuple(
+            ProgrammeItem(starts_at=_instant(item.starts_at, zone), title=item.title, point=item.point)
+            for item in file.programme
+        ),
+        drill=file.drill,
     )
 
 

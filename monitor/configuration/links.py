@@ -24,6 +24,9 @@ SECRET_BYTES = 32
 WALL = "wall"
 """The name of the link of the screens on the wall."""
 SPOILT = "{path} is not what was written there: restore it, or delete it and hand out every link anew"
+GATEWAY_FILE = "gateway.key"
+"""What Alertmanager brings with each webhook, where no other file is named."""
+SHORTEST_WORD = 16
 GENERATIONS = 1_000_000
 NAMED = "the id of a point in points.csv, district:<code> or commune:<code> of one, or wall"
 
@@ -105,6 +108,27 @@ def link_secret(state: Path) -> bytes:
         raise SecretUnusable(
             f"{path}: {error.strerror or error}; name a directory that may be written with --state"
         ) from error
+
+
+def webhook_secret(state: Path, named: Path | None = None) -> str:
+    """What Alertmanager must bring: the text of the file that is named, or of one in the state directory, made anew.
+
+    Raises SecretUnusable.
+    """
+    path = named or state / GATEWAY_FILE
+    try:
+        if named is None and not path.exists():
+            state.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make_secret(path)
+        word = path.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", "") or "not plain text"
+        raise SecretUnusable(f"{path}: {reason}; name a file that may be read with --gateway-secret") from error
+    if len(word) < SHORTEST_WORD or not word.isprintable() or " " in word:
+        raise SecretUnusable(
+            f"{path}: expected one word of at least {SHORTEST_WORD} characters; `openssl rand -hex 32`"
+        )
+    return word
 
 
 def _read_secret(path: Path) -> bytes:

@@ -20,6 +20,7 @@ from typing import Protocol
 
 import msgspec
 
+from monitor.core.acknowledgement import Acknowledgement
 from monitor.core.attribution.model import Attribution, Blame, Fact, RunnerUp
 from monitor.core.detection import CheckStatus, Hold
 from monitor.core.model import (
@@ -50,6 +51,8 @@ CALM_S = (0.0, 30.0, 60.0, 180.0)
 LATELY_S = 900.0
 RESTORED_FOR_S = 60.0
 """What was ongoing before a restart is not concluded for so long: its points have to be probed first."""
+ACK_SKEW_S = 5.0
+"""An acknowledgement may be dated so long before the incident was opened here: clocks of two monitors differ."""
 KEPT = 1000
 """Incidents that are over and still told of."""
 TIMELINE = 200
@@ -78,6 +81,8 @@ class Entry(msgspec.Struct, frozen=True):
     """That its owner must act."""
     other: str = ""
     """The incident that it became, or that it took the place of."""
+    by: str = ""
+    """The desk that acknowledged, or that was told because nobody below it had."""
 
 
 class Incident(msgspec.Struct, kw_only=True):
@@ -117,6 +122,8 @@ class Incident(msgspec.Struct, kw_only=True):
     """When it was opened, the first time and again."""
     up_at: float = -inf
     """When the last of its points came up."""
+    acknowledged: tuple[Acknowledgement, ...] = ()
+    """Who works on it, the first first; of one desk the latest word."""
 
     @property
     def ongoing(self) -> bool:
@@ -248,6 +255,23 @@ class Incidents:
         self._wanted_since = {key: self._wanted_since.get(key, now) for key in self._wanted}
         self.suspects = tuple(sorted({*self.suspects, *attribution.suspects} & province.points.keys()))
         return self.advance(province, now)
+
+    def acknowledge(self, said_so: Acknowledgement, now: float) -> list[IncidentChanged]:
+        """A desk works on it. What is known already, or of an earlier failure of the same, tells nothing."""
+        incident = self._by_id.get(said_so.incident)
+        if incident is None or said_so in incident.acknowledged or said_so.at < incident.opened_at - ACK_SKEW_S:
+            return []
+        before = [each for each in incident.acknowledged if each.desk == said_so.desk]
+        if any(each.at > said_so.at for each in before):
+            return []
+        others = [each for each in incident.acknowledged if each.desk != said_so.desk]
+        incident.acknowledged = (*others, said_so)
+        return list(self._note(incident, Change.ACKNOWLEDGED, now, said_so.desk))
+
+    def escalated(self, incident_id: str, desk: str, now: float) -> list[IncidentChanged]:
+        """A desk is told because nobody below it has acknowledged."""
+        incident = self._by_id.get(incident_id)
+        return list(self._note(incident, Change.ESCALATED, now, desk)) if incident is not None else []
 
     def shift(self, by_s: float) -> None:
         """The clock was set back by so much: what waits must not wait for it to come round again."""
@@ -502,13 +526,13 @@ class Incidents:
         incident.state, incident.ended_at = state, now
         yield from self._note(incident, change, now)
 
-    def _note(self, incident: Incident, change: Change, now: float) -> Iterator[IncidentChanged]:
+    def _note(self, incident: Incident, change: Change, now: float, by: str = "") -> Iterator[IncidentChanged]:
         """Write it into the timeline, and tell. Points that come in a row make one line."""
         entry = Entry(
-            now, change, len(incident.points), incident.certainty, incident.owner_probability, incident.became
+            now, change, len(incident.points), incident.certainty, incident.owner_probability, incident.became, by
         )
         lines, last = incident.timeline, incident.timeline[-1] if incident.timeline else None
-        if last is not None and last.change is change and now - last.at < GROWS_AFTER_S:
+        if last is not None and (last.change, last.by) == (change, by) and now - last.at < GROWS_AFTER_S:
             lines[-1] = msgspec.structs.replace(entry, at=last.at)
         else:
             lines.append(entry)
@@ -528,6 +552,7 @@ class Incidents:
             incident.owner_probability,
             len(incident.points),
             incident.became,
+            by,
         )
 
 

@@ -329,6 +329,10 @@ class Change(StrEnum):
     RESOLVED = "resolved"
     MERGED = "merged"
     RETRACTED = "retracted"
+    ACKNOWLEDGED = "acknowledged"
+    """A desk says that it works on it."""
+    ESCALATED = "escalated"
+    """Nobody said so in time: the level above was told."""
 
 
 class CheckChanged(msgspec.Struct, frozen=True):
@@ -403,6 +407,8 @@ class IncidentChanged(msgspec.Struct, frozen=True):
     """That are down because of it now."""
     became: str = ""
     """The incident that took its place."""
+    by: str = ""
+    """The desk that acknowledged, or was told."""
 
 
 class CheckedIn(msgspec.Struct, frozen=True):

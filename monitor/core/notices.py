@@ -90,6 +90,8 @@ class Thread(msgspec.Struct, frozen=True, kw_only=True):
     """As last told: what updates are compared with."""
     level: int = 1
     """How high the escalation has come in this thread: the desk's own level at first."""
+    level_at: float = 0.0
+    """When it came there: that of the notice OPENED or ESCALATED."""
     closed_at: float | None = None
 
 

@@ -11,6 +11,7 @@ from math import inf, isfinite
 import msgspec
 
 from monitor.core import detection, verdict
+from monitor.core.acknowledgement import Acknowledgement
 from monitor.core.attribution import Attribution, Attributor, Priors
 from monitor.core.blindness import Blindness, Sight
 from monitor.core.checkin import CheckIn, Voice
@@ -244,6 +245,14 @@ class Pipeline:
         self._tally.report(report, self._now)
         self.check_ins[report.author.voice, report.late] += 1
         return self._told([CheckedIn(report.point, report.received_at, report.late, report.author.voice)])
+
+    def acknowledge(self, said_so: Acknowledgement) -> list[Happening]:
+        """A desk works on an incident, which is kept for good; what happened because of it."""
+        return self._told(list(self.incidents.acknowledge(said_so, max(self._now, said_so.at))))
+
+    def escalated(self, incident_id: str, desk: str, now: float) -> list[Happening]:
+        """A desk is told because nobody below it has acknowledged; what happened because of it."""
+        return self._told(list(self.incidents.escalated(incident_id, desk, now)))
 
     def history(self, check_id: str, now: float) -> list[Bin]:
         """The last hour of a check, oldest first. Raises KeyError for an unknown check."""

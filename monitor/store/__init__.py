@@ -10,7 +10,6 @@ from typing import Any, Self, TypeVar
 from sqlalchemy import Delete, Row, Select, Table, delete, func, select, tuple_
 
 from monitor.core.access import Account, ApiToken, AuditEntry, Session
-from monitor.core.acknowledgement import Acknowledgement
 from monitor.core.checkin import CheckIn
 from monitor.core.model import PointChanged
 from monitor.core.organization import Reminder
@@ -19,6 +18,7 @@ from monitor.core.snapshot import Snapshot, SnapshotHead
 from monitor.core.trend import Sample
 from monitor.store import schema, works
 from monitor.store.database import Database, connect, default_url
+from monitor.store.dispatches import StoredDispatches
 from monitor.store.faults import DATABASE_ERRORS, said
 from monitor.store.revision import StoreUnusable
 from monitor.store.rows import (
@@ -41,12 +41,16 @@ AGES = {
     schema.samples: schema.samples.c.at,
     schema.incidents: schema.incidents.c.updated_at,
     schema.acknowledgements: schema.acknowledgements.c.at,
+    schema.threads: schema.threads.c.closed_at,
+    schema.notices: schema.notices.c.at,
+    schema.messages: schema.messages.c.finished_at,
+    schema.attempts: schema.attempts.c.at,
     schema.reminders: schema.reminders.c.at,
     schema.sessions: schema.sessions.c.expires_at,
     schema.check_ins: schema.check_ins.c.received_at,
     schema.audit: schema.audit.c.at,
 }
-"""What makes a row old. Snapshots never are: each names the one before it."""
+"""What makes a row old; what has no such instant is not over. Snapshots never are: each names the one before it."""
 OWED = (schema.check_ins.name, schema.audit.name)
 """Tables that are pruned only where they are named."""
 AT_ONCE = 5000
@@ -56,7 +60,7 @@ T = TypeVar("T")
 S = TypeVar("S")
 
 
-class Store:
+class Store(StoredDispatches):
     """An open store. It writes by itself until it is closed."""
 
     def __init__(self, database: Database) -> None:
@@ -227,20 +231,6 @@ class Store:
         latest = select(func.max(table.c.id)).where(table.c.at >= since).group_by(table.c.point)
         return await self._ask(select(table).where(table.c.id.in_(latest)), lambda row: read(row, PointChanged))
 
-    # What desks say of incidents
-
-    async def add_acknowledgement(self, said_so: Acknowledgement) -> None:
-        """Keep it."""
-        await self._insert(schema.acknowledgements, row_of(said_so))
-
-    async def acknowledgements(self, since: float = 0.0, incident: str | None = None) -> list[Acknowledgement]:
-        """Those given since then, of all incidents or of one, the oldest first."""
-        table = schema.acknowledgements
-        asked = select(table).where(table.c.at >= since).order_by(table.c.id)
-        if incident is not None:
-            asked = asked.where(table.c.incident == incident)
-        return await self._ask(asked, lambda row: read(row, Acknowledgement))
-
     # Retention
 
     async def prune(self, before: float, also: Collection[str] = ()) -> dict[str, int]:
@@ -281,4 +271,6 @@ def _oldest(table: Table, before: float) -> Delete:
     old = select(*keys).where(AGES[table] < before).limit(AT_ONCE)
     if table is schema.incidents:
         old = old.where(~schema.incidents.c.ongoing)
+    if table is schema.notices:
+        old = old.where(schema.notices.c.message.is_not(None))
     return delete(table).where(tuple_(*keys).in_(old))

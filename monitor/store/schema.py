@@ -162,6 +162,80 @@ acknowledgements = Table(
     Column("means", Words, nullable=False),
     Column("repair_expected_at", Float(53)),
     Column("note", Text, nullable=False),
+    Column("form", Words, unique=True),  # the very form that was sent: it acknowledges once
+)
+
+threads = Table(
+    "threads",
+    METADATA,
+    Column("number", SERIAL, primary_key=True, autoincrement=True),
+    Column("desk", Words, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("code", Words, nullable=False),
+    Column("opened_at", Float(53), nullable=False),
+    Column("told_at", Float(53), nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("level_at", Float(53), nullable=False),
+    Column("closed_at", Float(53), index=True),
+    Column("story", LargeBinary, nullable=False),
+)
+Index(
+    "uq_threads_open",
+    threads.c.desk,
+    threads.c.subject,
+    unique=True,
+    sqlite_where=threads.c.closed_at.is_(None),
+    postgresql_where=threads.c.closed_at.is_(None),
+)  # of a desk and subject one is open
+
+notices = Table(
+    "notices",
+    METADATA,
+    Column("id", SERIAL, primary_key=True, autoincrement=True),
+    Column("tracking_id", Words, nullable=False, unique=True),
+    Column("desk", Words, nullable=False),
+    Column("at", Float(53), nullable=False, index=True),
+    Column("message", Words, index=True),  # that tells it; none yet
+    Column("body", LargeBinary, nullable=False),
+)
+
+messages = Table(
+    "messages",
+    METADATA,
+    Column("id", SERIAL, primary_key=True, autoincrement=True),
+    Column("tracking_id", Words, nullable=False, unique=True),
+    Column("desk", Words, nullable=False),
+    Column("form", Words, nullable=False),
+    Column("notices", Text, nullable=False),
+    Column("created_at", Float(53), nullable=False, index=True),
+    Column("state", Words, nullable=False, index=True),
+    Column("channel", Words),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", Float(53), nullable=False),
+    Column("provider_id", Words, nullable=False, index=True),
+    Column("finished_at", Float(53)),
+)
+
+attempts = Table(
+    "attempts",
+    METADATA,
+    Column("id", SERIAL, primary_key=True, autoincrement=True),
+    Column("message", Words, nullable=False, index=True),
+    Column("desk", Words, nullable=False),
+    Column("channel", Words, nullable=False),
+    Column("at", Float(53), nullable=False, index=True),
+    Column("outcome", Words, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("provider_id", Words, nullable=False),
+    Column("took_s", Float(53), nullable=False),
+)
+
+leases = Table(
+    "leases",
+    METADATA,
+    Column("name", Words, primary_key=True),
+    Column("owner", Words, nullable=False),
+    Column("until", Float(53), nullable=False),
 )
 
 transitions = Table(

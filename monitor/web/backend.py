@@ -114,3 +114,7 @@ class Backend(Protocol):
 
     def report(self, content: Content, form: ReportForm, snapshot: SnapshotHead | None = None) -> Awaitable[bytes]:
         """The report to the People's Committee, from a count that is live, or frozen in a snapshot."""
+
+    @property
+    def gate(self) -> Gate:
+        """The gateway. Raises NotRecorded before the store is open."""

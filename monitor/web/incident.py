@@ -233,6 +233,7 @@ def _moment(entry: Entry, incident: Incident, pipeline: Pipeline, now: float, zo
         points=TEXT["points"].format(count=text.count(entry.points)),
         sure=incidents.how_sure(entry.certainty, entry.probability),
         cause=_named(incident, pipeline.inventory),
+        by=entry.by,
     )
     other = _other(pipeline, entry.other)
     before = text.REPLACED_BY.get(entry.change, "") if other is not None else ""

@@ -8,6 +8,7 @@ which point speaks and nothing else; whoever holds it may speak for the point, s
 
 import binascii
 import hmac
+import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 
@@ -19,10 +20,17 @@ COORDINATOR = b"diemcau coordinator v1"
 """Of a coordinator's link, which speaks for all points of its scope: ``district:386``, ``commune:14869``."""
 WALL = b"diemcau wall v1"
 """Of the link of a screen on a wall, which looks at everything and changes nothing."""
+THREAD = b"diemcau thread v1"
+"""Of a link in a message to a desk: it shows what the desk is told, and acknowledges for it."""
 SIGNATURE_BYTES = 16
+THREAD_SIGNATURE_BYTES = 8
+"""An SMS has 160 characters; guesses are counted."""
+THREAD_BYTES = 8
+"""A thread's number and the end of the link's life, four each."""
 LONGEST_ID_BYTES = 256
 """64 characters of an inventory's id, in UTF-8."""
 WALL_NAME = "wall"
+THREAD_TOKEN = 22
 LONGEST_TOKEN = -(-(SIGNATURE_BYTES + LONGEST_ID_BYTES) * 4 // 3)
 
 
@@ -60,6 +68,35 @@ class Links(msgspec.Struct, frozen=True):
     def is_wall(self, token: str) -> bool:
         """Whether it is the wall's link."""
         return self._holder(WALL, token) is not None
+
+    def thread_token(self, number: int, expires_at: float) -> str:
+        """What stands in a message: 22 characters, for a thread and until an instant (Unix time).
+
+        Raises ValueError for a number or an instant beyond 32 bits.
+        """
+        try:
+            claim = struct.pack(">II", number, int(expires_at))
+        except struct.error as error:
+            raise ValueError(f"expected a thread's number and an instant of 32 bits, got {number}") from error
+        return urlsafe_b64encode(claim + self._thread_signature(claim)).rstrip(b"=").decode()
+
+    def thread_claim(self, token: str) -> tuple[int, float] | None:
+        """The number and the end of life of a thread's link, be it over; None for one that is forged or rotated."""
+        if len(token) != THREAD_TOKEN or not token.isascii():
+            return None
+        try:
+            decoded = urlsafe_b64decode(token + "==")
+        except binascii.Error:
+            return None
+        claim, signature = decoded[:THREAD_BYTES], decoded[THREAD_BYTES:]
+        if not hmac.compare_digest(signature, self._thread_signature(claim)):
+            return None
+        number, expires_at = struct.unpack(">II", claim)
+        return number, float(expires_at)
+
+    def _thread_signature(self, claim: bytes) -> bytes:
+        signed = b"%s\0%d\0%s" % (THREAD, self.generation, claim)
+        return hmac.digest(self.secret, signed, "sha256")[:THREAD_SIGNATURE_BYTES]
 
     def _token(self, purpose: bytes, name: str) -> str:
         spelled = name.encode()

@@ -527,6 +527,8 @@ CHANGES = {
     Change.RESOLVED: "Đã khắc phục: mọi điểm đã kết nối lại",
     Change.MERGED: "Gộp vào:",
     Change.RETRACTED: "Rút lại: không phải “{cause}”",
+    Change.ACKNOWLEDGED: "Đã tiếp nhận: {by}",
+    Change.ESCALATED: "Chưa ai tiếp nhận, báo lên: {by}",
 }
 """A line of an incident's timeline; after the last two stands what took its place."""
 REPLACED_BY = {Change.RETRACTED: "mà là:"}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monitor.alerting.incidents import SUMMARY, cause_of, districts_of_nodes, fact_told, incident_alert
+from monitor.alerting.incidents import SUMMARY, cause_of, districts_of_nodes, fact_told, incident_alert, speaker
 from monitor.alerting.ledger import REWORDED_S, Ledger
 from monitor.alerting.messages import Scene
 from monitor.core.attribution import Fact, FactKind, RunnerUp
@@ -25,6 +25,7 @@ from monitor.core.model import (
     Node,
     NodeKind,
     Phase,
+    ProgrammeItem,
     Tree,
 )
 
@@ -76,6 +77,11 @@ def moved(scene: Scene, **changed: dict[str, Any]) -> Scene:
 def test_it_says_what_failed_whose_it_is_and_why(scene: Scene) -> None:
     alert = incident_alert(incident(), scene)
     assert alert.annotations == {
+        "title": "Sự cố mạng: Switch Xuân Lộc",
+        "owner": "VNPT Triệu Sơn",
+        "halls": "4 xã",
+        "place": "Triệu Sơn",
+        "evidence": "4 trên 5 điểm quan sát được bên dưới đã mất",
         "summary": "Sự cố mạng: Switch Xuân Lộc, 4 điểm mất kết nối từ 07:12:03, chắc chắn 99 %",
         "description": "Sự cố mạng: Switch Xuân Lộc [acc-1] từ 07:12:03 ngày 08/05/2025. "
         "Đơn vị xử lý: VNPT Triệu Sơn (chắc chắn 99 %). "
@@ -93,6 +99,7 @@ def test_its_labels_lead_to_the_owner_alone(scene: Scene) -> None:
         "alertname": "Incident",
         "incident": "network:acc-1",
         "cause": "telecom",
+        "access": "acc-1",
         "node": "acc-1",
         "node_kind": "access",
         "operator": "VNPT Triệu Sơn",
@@ -403,3 +410,25 @@ def test_one_alert_an_incident_whatever_happens(stage: Stage, moves: list[Any]) 
         each.id: str(len(each.points)) for each in ongoing
     }
     assert desk.ledger.mend(desk.stage.now) == set()
+
+
+def test_who_is_about_to_speak_is_told_half_an_hour_ahead(scene: Scene) -> None:
+    """The item that comes soonest, or goes on; not one that is over, nor another point's."""
+    programme = tuple(
+        ProgrammeItem(starts_at=scene.now + minutes * 60, title=title, point=point)
+        for minutes, title, point in ((-30, "Khai mạc", "p1"), (-10, "Giới thiệu", ""), (20, "Hưởng ứng", "p1"))
+    )
+    ceremony = msgspec.structs.replace(scene.ceremony, programme=programme)
+    told = msgspec.structs.replace(scene, ceremony=ceremony)
+    assert speaker(["p0", "p1"], told) == "Xã Xuân Lộc phát biểu lúc 07:32: Hưởng ứng"
+    assert speaker(["p0"], told) == ""
+    assert speaker(["p1"], msgspec.structs.replace(told, now=told.now - 900)).endswith("Khai mạc"), "it goes on"
+    assert speaker(["p1"], msgspec.structs.replace(told, now=told.now + 1e5)).endswith("Hưởng ứng"), "the last one"
+
+
+def test_a_drill_says_so(scene: Scene) -> None:
+    drill = msgspec.structs.replace(scene, ceremony=msgspec.structs.replace(scene.ceremony, drill=True))
+    alert = incident_alert(incident(), drill)
+    assert alert.annotations["summary"].startswith("[DIỄN TẬP] Sự cố mạng")
+    assert alert.annotations["drill"] == "1"
+    assert alert.labels == incident_alert(incident(), scene).labels

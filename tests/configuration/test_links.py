@@ -6,7 +6,7 @@ from stat import S_IMODE
 import pytest
 
 from monitor.configuration import InvalidConfiguration, load
-from monitor.configuration.links import SECRET_FILE, LinkPolicy, SecretUnusable, link_secret
+from monitor.configuration.links import SECRET_FILE, LinkPolicy, SecretUnusable, link_secret, webhook_secret
 
 NAMED = "district:<code> or commune:<code> of one, or wall"
 
@@ -74,3 +74,19 @@ def test_a_directory_that_cannot_be_written_says_what_to_do(tmp_path: Path) -> N
     (tmp_path / "file").write_text("")
     with pytest.raises(SecretUnusable, match="--state"):
         link_secret(tmp_path / "file")
+
+
+def test_the_word_of_webhooks_is_made_once_and_kept(tmp_path: Path) -> None:
+    word = webhook_secret(tmp_path / "state")
+    assert len(word) >= 32
+    assert webhook_secret(tmp_path / "state") == word
+    assert (tmp_path / "state" / "gateway.key").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("text", ["", "short\n", "two words of a secret that is long", "x" * 15, "é" * 40])
+def test_a_word_of_webhooks_that_is_none_says_what_to_write(text: str, tmp_path: Path) -> None:
+    (tmp_path / "word").write_text(text, encoding="utf-8")
+    with pytest.raises(SecretUnusable, match="word"):
+        webhook_secret(tmp_path, tmp_path / "word")
+    with pytest.raises(SecretUnusable, match="--gateway-secret"):
+        webhook_secret(tmp_path, tmp_path / "missing")

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monitor.core.acknowledgement import Acknowledgement
 from monitor.core.attribution import Attribution, Attributor, Blame
 from monitor.core.incidents import Incidents, certainty_of
 from monitor.core.model import (
@@ -483,3 +484,61 @@ def test_an_incident_of_a_node_that_is_gone_is_not_taken_up(day: Day) -> None:
     pipeline = Pipeline(smaller, CEREMONY, [each for each in day.policies if each.point in points], day.now)
     assert pipeline.restore([], [record], [], day.now) == 1
     assert pipeline.incidents.all == []
+
+
+# Acknowledged, escalated
+
+
+def said(day: Day, desk: str, incident: str) -> Acknowledgement:
+    return Acknowledgement(incident=incident, opened_at=day.now, desk=desk, at=day.now, means="link")
+
+
+def test_who_works_on_it_stands_in_the_timeline_once() -> None:
+    """Two monitors over one store hear of the same word more than once."""
+    day = Day()
+    day.silent |= {f"p{n}" for n in range(48) if n % 6 // 3 == 0}
+    day.run(6)
+    (incident,) = day.pipeline.incidents.ongoing.values()
+    word = said(day, "vnpt-384", incident.id)
+    happened = [*day.pipeline.acknowledge(word), *day.pipeline.acknowledge(word)]
+    assert [(each.change, each.by) for each in happened if isinstance(each, IncidentChanged)] == [
+        (Change.ACKNOWLEDGED, "vnpt-384")
+    ]
+    assert incident.acknowledged == (word,)
+    day.run(2)
+    later = msgspec.structs.replace(word, at=day.now, repair_expected_at=day.now + 1800)
+    day.pipeline.acknowledge(later)
+    day.pipeline.acknowledge(word)
+    assert incident.acknowledged == (later,), "of a desk the latest word"
+    day.pipeline.escalated(incident.id, "vnpt", day.now)
+    lines = [(entry.change, entry.by) for entry in incident.timeline if entry.by]
+    assert lines == [(Change.ACKNOWLEDGED, "vnpt-384"), (Change.ACKNOWLEDGED, "vnpt-384"), (Change.ESCALATED, "vnpt")]
+
+
+def test_a_word_on_what_is_not_or_was_before_tells_nothing() -> None:
+    day = Day()
+    assert day.pipeline.acknowledge(said(day, "vnpt", "network:nothing")) == []
+    old = said(day, "vnpt", "network:agg0")
+    day.run(30)
+    day.silent |= {f"p{n}" for n in range(48) if n % 6 // 3 == 0}
+    day.run(6)
+    assert day.pipeline.incidents.ongoing
+    assert (
+        day.pipeline.acknowledge(msgspec.structs.replace(old, incident=next(iter(day.pipeline.incidents.ongoing))))
+        == []
+    )
+
+
+def test_who_works_on_it_is_known_after_a_restart() -> None:
+    day = Day()
+    day.silent |= {f"p{n}" for n in range(48) if n % 6 // 3 == 0}
+    day.run(6)
+    (incident,) = day.pipeline.incidents.ongoing.values()
+    word = said(day, "vnpt-384", incident.id)
+    day.pipeline.acknowledge(word)
+    record = day.pipeline.incidents.record(incident.id)
+    assert record is not None
+    again = Pipeline(day.inventory, CEREMONY, day.policies, day.now)
+    again.restore([], [record], [], day.now)
+    assert again.incidents.ongoing[incident.id].acknowledged == (word,)
+    assert again.acknowledge(word) == []

@@ -49,7 +49,8 @@ async def fill(store: Store) -> None:
     await store.add_snapshot(b"{}", taken_at=NOW, deadline=NOW, automatic=False, by="a")
     await store.put_account(ACCOUNT, AUDIT)
     await store.add_session(Session(digest="d", account="a", csrf="c", created_at=NOW, expires_at=NOW))
-    await store.add_acknowledgement(Acknowledgement(incident="i", opened_at=NOW, desk="d", at=NOW, means="link"))
+    said_so = Acknowledgement(incident="i", opened_at=NOW, desk="d", at=NOW, means="link")
+    await store.acknowledge(said_so, "", AuditEntry(at=NOW, actor="", action="acknowledge"))
     store.note([PointChanged("p", PointState.UP, PointState.DOWN, Cause.NONE, NOW, NOW)])
     store.keep_incident("i", NOW, True, b"\0\xff", NOW)
     store.keep_sample(Sample(NOW + 0.1, 1, 2, 3, 4))
@@ -212,7 +213,7 @@ def test_the_command_line_backs_up_describes_prunes_and_restores(
 
     asyncio.run(filled())
     described = diemcau("info")
-    assert "revision 0001\n" in described.output
+    assert "revision 0002\n" in described.output
     assert "check_ins                2,500" in described.output
     backup = str(tmp_path / "backup.db")
     assert "2,5" in diemcau("backup", backup).output
@@ -245,4 +246,4 @@ def test_an_age_that_is_none_is_refused(age: str, diemcau: Callable[..., Result]
 
 async def test_counts_are_of_all_tables(store: Store) -> None:
     assert set((await store.database.read(count)).values()) == {0}
-    assert len(await store.database.read(count)) == 11
+    assert len(await store.database.read(count)) == 16

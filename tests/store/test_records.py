@@ -226,7 +226,7 @@ async def test_acknowledgements_are_listed_by_incident(store: Store) -> None:
         for n, (name, when) in enumerate([("a", None), ("b", NOW + 600), ("a", NOW + 60)])
     ]
     for each in said:
-        await store.add_acknowledgement(each)
+        await store.acknowledge(each, "", AuditEntry(at=NOW, actor="", action="acknowledge"))
     assert await store.acknowledgements() == said
     assert await store.acknowledgements(incident="a") == [said[0], said[2]]
     assert await store.acknowledgements(since=NOW + 1) == said[1:]
