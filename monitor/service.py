@@ -22,9 +22,11 @@ from monitor.alerting.alertmanager import Alertmanagers
 from monitor.alerting.gateway.dispatcher import Dispatcher
 from monitor.alerting.gateway.gateway import Gateway
 from monitor.alerting.messages import Alert
+from monitor.alerting.publication import publish
 from monitor.alerting.receivers import Receiver, connect
+from monitor.alerting.routes import Surroundings, rendered
 from monitor.configuration import Configuration, InvalidConfiguration, load
-from monitor.configuration.links import link_secret, webhook_secret
+from monitor.configuration.links import GATEWAY_FILE, link_secret, webhook_secret
 from monitor.configuration.reload import reload
 from monitor.core.access import AccessPolicy, AuditEntry
 from monitor.core.checkin import Author, CheckIn, Draft
@@ -254,6 +256,7 @@ class Service:
                 return [str(error) for error in found.errors]
             if found is not self.configuration:
                 self._adopt(found)
+                await self._publish()
             log.info("configuration reloaded", points=len(found.inventory.points))
             return []
 
@@ -263,6 +266,7 @@ class Service:
         self._tell(self._put_in_force(time.time()))
         self.pulses.keep(set(configuration.inventory.points))
         self.engine.update(configuration.checks(self.pipeline.phase))
+        self._connect()
         gc.freeze()
 
     def _put_in_force(self, now: float) -> list[Happening]:
@@ -354,6 +358,7 @@ class Service:
         """After the store, which holds all that the gateway owes."""
         self._session = await stack.enter_async_context(ClientSession())
         self._connect()
+        await self._publish()
         dispatcher = Dispatcher(
             self.records,
             contacts=lambda: self.configuration.contacts,
@@ -373,6 +378,20 @@ class Service:
             tell=self._tell,
             clock=time.time,
         )
+
+    async def _publish(self) -> None:
+        """Keep Alertmanager's file as the contacts say, where we are asked to."""
+        path = self.settings.alertmanager_config
+        if path is None:
+            return
+        credentials = self.settings.gateway_secret or self.settings.state / GATEWAY_FILE
+        try:
+            text = alertmanager_configuration(self.configuration, str(credentials.absolute()))
+        except ValueError as error:
+            log.warning("alertmanager not configured", why=str(error))
+            return
+        for problem in await publish(text, path, self.settings.alertmanagers, self._session):
+            log.error("alertmanager not configured", why=problem)
 
     def _connect(self) -> None:
         self._channels = connect(self.configuration.providers, self.settings.state, self._session)
@@ -405,6 +424,24 @@ class Service:
                 log.critical("a job ended by itself", job=task.get_name())
                 task.result()
         log.info("stopping")
+
+
+def alertmanager_configuration(
+    configuration: Configuration, credentials_file: str, gateways: Sequence[str] = ()
+) -> str:
+    """The text of alertmanager.yml. ``gateways``: instead of the contacts' own.
+
+    Raises ValueError where there is nobody to tell, or no gateway.
+    """
+    smtp = configuration.providers.smtp
+    around = Surroundings(
+        timezone=configuration.ceremony.timezone,
+        gateways=tuple(url.rstrip("/") for url in gateways) or configuration.contacts.gateways,
+        credentials_file=credentials_file,
+        smtp=smtp,
+        password_file=smtp.password.removeprefix("file:") if smtp is not None else "",
+    )
+    return rendered(configuration.contacts, around)
 
 
 def _say(happening: Happening) -> None:

@@ -12,6 +12,7 @@ COMMANDS = {
     "accounts": "Add, list, disable the accounts that people sign in with; change passwords and roles.",
     "tokens": "Add, list, revoke the tokens of programs that ask the API.",
     "report": "Write the report to the People's Committee from a frozen count: DOCX, XLSX or CSV.",
+    "render": "Make Alertmanager's configuration from contacts.yaml: who is told what, and what is held back.",
     "store": "Back up, restore, prune and describe the store: check-ins, snapshots, accounts, the audit trail.",
     "attribute": "Say who is to blame for what is down, from a file of evidence: company, odds, and why.",
     "probe": "Run one probe and explain it phase by phase.",

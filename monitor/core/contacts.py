@@ -1,7 +1,7 @@
 """Who is told of what, in which order, by which means: the desks on duty. Pure.
 
-A desk is a duty post, never a person. It belongs to a company, at a level: the lowest desks whose territory an alert
-lies in are told first; who does not answer in time is followed by the level above, at last by the technical team.
+A desk is a duty post, never a person. It belongs to a company, at a level: the lowest desk whose territory an alert
+lies in is told first; who does not answer in time is followed by the level above, at last by the technical team.
 Everybody who asks "which desk?" asks here: the routes of Alertmanager, the escalation, the direct delivery.
 """
 
@@ -132,17 +132,20 @@ class Contacts(msgspec.Struct, frozen=True, kw_only=True):
         return CONCERNED.get(labels.get("cause", ""), frozenset())
 
     def told_first(self, company: Company, labels: Mapping[str, str]) -> tuple[Desk, ...]:
-        """Its desks at the lowest level that covers the alert, whether on duty or not; empty where none does."""
-        desks = [desk for desk in self._of(company) if desk.covers(labels)]
-        lowest = min((desk.level for desk in desks), default=0)
-        return tuple(desk for desk in desks if desk.level == lowest)
+        """Its first desk in the file at the lowest level that covers the alert; empty where none does."""
+        return self._lowest(company, 0, labels)
 
     def above(self, company: Company, level: int, labels: Mapping[str, str]) -> tuple[Desk, ...]:
         """Who is told when that level does not answer: the next level of the company, at last the technical team."""
-        desks = [desk for desk in self._of(company) if desk.level > level and desk.covers(labels)]
+        found = self._lowest(company, level, labels)
+        return found if found or company is Company.TECHNICAL else tuple(self._of(Company.TECHNICAL))
+
+    def _lowest(self, company: Company, above: int, labels: Mapping[str, str]) -> tuple[Desk, ...]:
+        """One, as Alertmanager takes the first route that fits; of the technical team all."""
+        desks = [desk for desk in self._of(company) if desk.level > above and desk.covers(labels)]
         lowest = min((desk.level for desk in desks), default=0)
         found = tuple(desk for desk in desks if desk.level == lowest)
-        return found if found or company is Company.TECHNICAL else tuple(self._of(Company.TECHNICAL))
+        return found if company is Company.TECHNICAL else found[:1]
 
     def first_on_duty(self, company: Company, labels: Mapping[str, str], at: float, zone: ZoneInfo) -> tuple[Desk, ...]:
         """Who is told at that instant: the lowest level of which somebody is on duty, else the technical team."""

@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterable
 
 from monitor.core.model import District, Inventory, Node, Point
+from monitor.rehearsal.desks import contacts_yaml
 from monitor.rehearsal.geography import read_data
 
 Row = tuple[str | float | None, ...]
@@ -37,6 +38,8 @@ def files(inventory: Inventory) -> dict[str, str]:
         "readiness.yaml": read_data("readiness.yaml"),
         "coordinators.csv": _table(COORDINATOR_COLUMNS, map(_coordinator_row, inventory.districts.values())),
         "report.yaml": read_data("report.yaml"),
+        "contacts.yaml": contacts_yaml(inventory),
+        "gateway.yaml": read_data("gateway.yaml"),
         "README.md": read_data("sample.md") + "\n```text\n" + read_data(LICENCE) + "```\n",
     }
 
