@@ -1,8 +1,10 @@
 """Reads gateway.yaml: the mail server, the SMS provider and Zalo. The file may be missing: then nothing is sent."""
 
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import jmespath
 import msgspec
@@ -10,31 +12,37 @@ from jmespath.exceptions import JMESPathError
 from msgspec import Meta
 
 from monitor.configuration.decode import WRONG, decode
-from monitor.configuration.errors import Errors, quoted
+from monitor.configuration.errors import Errors, did_you_mean, quoted
 from monitor.configuration.source import Section, find, read_yaml
 from monitor.core.notices import Kind
 from monitor.core.providers import Encryption, Esms, HttpSms, Providers, Smtp, Zalo
 
 FILE = "gateway.yaml"
-TEMPLATES = (*(kind.value for kind in Kind), "summary", "default")
-PLACES = ("{phone}", "{text}", "{tracking_id}")
-MASK = "x"
+DEFAULT = "default"
+TEMPLATES = (*(kind.value for kind in Kind), "summary", DEFAULT)
+PLACES = ("{phone}", "{text}")
+METHODS = ("POST", "PUT")
+REFERENCE = r"^(file:/\S.*|env:[A-Za-z_][A-Za-z0-9_]*)\Z"
+WHERE = "where the secret is, file:/path or env:NAME; never the secret itself"
+HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+"""RFC 9110, 5.6.2."""
+REFERENCES = {
+    "smtp": ("password",),
+    "esms": ("api_key", "secret_key", "callback_url"),
+    "zalo": ("secret_key", "refresh_token"),
+}
+SECRET_HEADER = re.compile(r"auth|key|token|secret|password", re.IGNORECASE)
 
 Url = Annotated[str, Meta(pattern=r"^https?://[^\s/]+(/\S*)?\Z", max_length=500, description="an http or https URL")]
-Reference = Annotated[
-    str,
-    Meta(
-        pattern=r"^(file:/\S.*|env:[A-Za-z_][A-Za-z0-9_]*)\Z",
-        max_length=500,
-        description="where the secret is, file:/path or env:NAME; never the secret itself",
-    ),
-]
+Reference = Annotated[str, Meta(max_length=500)]
+"""Checked apart: an error must not repeat what may be the secret itself."""
 Address = Annotated[
     str, Meta(pattern=r"^[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+\Z", max_length=254, description="an e-mail address")
 ]
-Host = Annotated[str, Meta(pattern=r"^[^\s/:@]+\Z|^\[?[0-9a-fA-F:.]+\]?\Z", max_length=253, description="a host name")]
-Port = Annotated[int, Meta(ge=1, le=65535)]
+Host = Annotated[str, Meta(pattern=r"^[^\s/:@\[\]]+\Z|^[0-9a-fA-F:.]+\Z", max_length=253, description="a host name")]
+Port = Annotated[int, Meta(ge=1, le=65535, description="a port from 1 to 65535")]
 Line = Annotated[str, Meta(min_length=1, max_length=100, description="1 to 100 characters")]
+Template = Annotated[str, Meta(pattern=r"^[0-9A-Za-z_-]{1,50}\Z", description="the id of an approved template")]
 
 
 class SmtpEntry(msgspec.Struct, frozen=True):
@@ -55,6 +63,7 @@ class EsmsEntry(msgspec.Struct, frozen=True):
     brandname: Line
     api_key: Reference
     secret_key: Reference
+    callback_url: Reference | None = None
 
 
 class SmsEntry(msgspec.Struct, frozen=True):
@@ -75,7 +84,7 @@ class ZaloEntry(msgspec.Struct, frozen=True):
     app_id: Line
     secret_key: Reference
     refresh_token: Reference
-    templates: dict[str, str]
+    templates: Annotated[dict[str, Template], Meta(min_length=1, description="at least one template")]
     url: Url = "https://business.openapi.zalo.me/message/template"
     oauth_url: Url = "https://oauth.zaloapp.com/v4/oa/access_token"
 
@@ -106,26 +115,37 @@ def read(directory: Path, errors: Errors) -> Providers | None:
 
 
 def _check(tree: Section, file: GatewayFile, errors: Errors) -> None:
+    """What no single value shows, and what no error may repeat."""
+    for section, names in REFERENCES.items():
+        entry = getattr(file, section)
+        for name in names:
+            value = getattr(entry, name, None)
+            if value is not None and not re.search(REFERENCE, value):
+                errors.add(find(tree, section, name), f"{section}.{name}", WHERE, _hidden(value))
     if file.esms is not None and file.sms is not None:
         errors.add(find(tree, "sms"), "sms", "either esms or sms, for there is one SMS channel", "both")
+    if file.smtp is not None:
+        _check_smtp(tree, file.smtp, errors)
     if file.sms is not None:
         _check_sms(tree, file.sms, errors)
-    for name in file.zalo.templates if file.zalo is not None else ():
-        if name not in TEMPLATES:
-            key = f"zalo.templates.{name}"
-            errors.add(find(tree, "zalo", "templates", name), key, f"one of {', '.join(TEMPLATES)}", quoted(name))
+    if file.zalo is not None:
+        _check_templates(tree, file.zalo, errors)
+
+
+def _check_smtp(tree: Section, smtp: SmtpEntry, errors: Errors) -> None:
+    if bool(smtp.user) != (smtp.password is not None):
+        here, missing = ("user", "password") if smtp.user else ("password", "user")
+        errors.add(find(tree, "smtp", here), f"smtp.{here}", f"a {missing} beside it", "none")
 
 
 def _check_sms(tree: Section, sms: SmsEntry, errors: Errors) -> None:
-    if sms.method not in ("POST", "PUT"):
-        errors.add(find(tree, "sms", "method"), "sms.method", "POST or PUT", quoted(sms.method))
-    missing = [place for place in PLACES[:2] if place not in sms.body]
-    filled = sms.body
-    for place in PLACES:
-        filled = filled.replace(place, MASK)
-    if missing or not _is_json(filled):
-        expected = "JSON that has {phone} and {text}, and may have {tracking_id}, within its strings"
-        errors.add(find(tree, "sms", "body"), "sms.body", expected, f"no {missing[0]}" if missing else "no JSON")
+    if sms.method not in METHODS:
+        errors.add(find(tree, "sms", "method"), "sms.method", " or ".join(METHODS), quoted(sms.method))
+    for name, value in sms.headers.items():
+        if (expected := _header_owes(name, value)) is not None:
+            errors.add(find(tree, "sms", "headers", name), f"sms.headers.{name}", expected, _hidden(value))
+    for expected, got in _body_owes(sms.body):
+        errors.add(find(tree, "sms", "body"), "sms.body", expected, got)
     expressions = {"accepted": sms.accepted, "provider_id": sms.provider_id, "refused": sms.refused}
     for name, expression in expressions.items():
         if expression and not _is_expression(expression):
@@ -133,12 +153,53 @@ def _check_sms(tree: Section, sms: SmsEntry, errors: Errors) -> None:
             errors.add(find(tree, "sms", name), f"sms.{name}", expected, quoted(expression))
 
 
-def _is_json(text: str) -> bool:
+def _check_templates(tree: Section, zalo: ZaloEntry, errors: Errors) -> None:
+    for name in zalo.templates:
+        if name not in TEMPLATES:
+            key, hint = f"zalo.templates.{name}", did_you_mean(name, TEMPLATES)
+            place = find(tree, "zalo", "templates", name)
+            errors.add(place, key, f"one of {', '.join(TEMPLATES)}", quoted(name), hint)
+    missing = [name for name in TEMPLATES if name not in zalo.templates and name != DEFAULT]
+    if missing and DEFAULT not in zalo.templates:
+        place = find(tree, "zalo", "templates")
+        errors.add(place, "zalo.templates", f"{DEFAULT}, or a template for each", f"none for {', '.join(missing)}")
+
+
+def _header_owes(name: str, value: str) -> str | None:
+    """What a header should be, where it is not."""
+    if not HEADER.fullmatch(name):
+        return "a value under the name of a header"
+    refers = value.startswith(("file:", "env:"))
+    if (refers or SECRET_HEADER.search(name)) and not re.search(REFERENCE, value):
+        return WHERE
+    return None
+
+
+def _hidden(value: str) -> str:
+    return f"{len(value)} characters"
+
+
+def _body_owes(body: str) -> Iterator[tuple[str, str]]:
+    """What the template should be and what it is, where that is not the same."""
     try:
-        json.loads(text)
-    except ValueError:
-        return False
-    return True
+        texts = list(_texts(json.loads(body)))
+    except (ValueError, RecursionError):
+        yield "JSON with {phone}, {text} and, if need be, {tracking_id} within its strings", "no JSON"
+        return
+    for place in PLACES:
+        if not any(place in text for text in texts):
+            yield f"JSON with {place} within a string", "none"
+    for text in texts:
+        if text.startswith(("file:", "env:")) and not re.search(REFERENCE, text):
+            yield WHERE, _hidden(text)
+
+
+def _texts(tree: object) -> Iterator[str]:
+    if isinstance(tree, str):
+        yield tree
+    elif isinstance(tree, dict | list):
+        for inner in tree.values() if isinstance(tree, dict) else tree:
+            yield from _texts(inner)
 
 
 def _is_expression(text: str) -> bool:
@@ -150,12 +211,18 @@ def _is_expression(text: str) -> bool:
 
 
 def _providers(file: GatewayFile) -> Providers:
-    sms = Esms(**msgspec.structs.asdict(file.esms)) if file.esms is not None else None
-    smtp = None
-    if file.smtp is not None:
-        smtp = Smtp(**msgspec.structs.asdict(file.smtp) | {"password": file.smtp.password or ""})
+    smtp, esms, sms, zalo = (None if entry is None else _set(entry) for entry in _entries(file))
     return Providers(
-        smtp=smtp,
-        sms=sms if file.sms is None else HttpSms(**msgspec.structs.asdict(file.sms)),
-        zalo=Zalo(**msgspec.structs.asdict(file.zalo)) if file.zalo is not None else None,
+        smtp=None if smtp is None else Smtp(**smtp),
+        sms=Esms(**esms) if esms is not None else None if sms is None else HttpSms(**sms),
+        zalo=None if zalo is None else Zalo(**zalo),
     )
+
+
+def _entries(file: GatewayFile) -> tuple[msgspec.Struct | None, ...]:
+    return file.smtp, file.esms, file.sms, file.zalo
+
+
+def _set(entry: msgspec.Struct) -> dict[str, Any]:
+    """Its fields; what was left out is as the core has it."""
+    return {name: value for name, value in msgspec.structs.asdict(entry).items() if value is not None}

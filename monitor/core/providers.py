@@ -29,7 +29,7 @@ class Smtp(msgspec.Struct, frozen=True, kw_only=True):
     sender: str
     user: str = ""
     password: str = ""
-    """A reference."""
+    """A reference; empty without a user."""
 
 
 class Esms(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +41,8 @@ class Esms(msgspec.Struct, frozen=True, kw_only=True):
     """A reference."""
     secret_key: str
     """A reference."""
+    callback_url: str = ""
+    """A reference to where it says what became of a message, for that URL holds our key; empty for no receipts."""
 
 
 class HttpSms(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,13 +53,13 @@ class HttpSms(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = {}
     """A value may be a reference."""
     body: str
-    """JSON with ``{phone}``, ``{text}``, ``{tracking_id}`` within its strings; sent as application/json."""
+    """JSON with ``{phone}``, ``{text}``, ``{tracking_id}`` within its strings; one of them may be a reference."""
     accepted: str = ""
     """JMESPath over the answer that is true where it was accepted; without one any status of 2xx is."""
     provider_id: str = ""
     """JMESPath to the provider's own name for the message."""
     refused: str = ""
-    """JMESPath that is true where it will never be accepted; without one any status of 400, 404 or 422 is."""
+    """JMESPath that is true where it will never be accepted; without one a status of 400 or 422 is."""
 
 
 class Zalo(msgspec.Struct, frozen=True, kw_only=True):

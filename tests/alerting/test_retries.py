@@ -1,5 +1,7 @@
 """What comes after a try that did not go through."""
 
+from collections.abc import Collection
+
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,27 +17,35 @@ MESSAGE = Message(tracking_id="m", desk="d", form=Form.SINGLE, notices=(), creat
 FAILED, REFUSED = Result(outcome=Outcome.FAILED), Result(outcome=Outcome.REFUSED)
 
 
-def after(attempts: int, tried: Channel, result: Result, *channels: Channel, now: float = NOW) -> Retry | None:
+def after(
+    attempts: int,
+    tried: Channel,
+    result: Result,
+    *channels: Channel,
+    now: float = NOW,
+    refused: Collection[Channel] = (),
+) -> Retry | None:
     message = msgspec.structs.replace(MESSAGE, attempts=attempts)
-    return next_try(message, channels, tried, result, {}, now)
+    return next_try(message, channels, tried, result, {}, now, refused)
 
 
 def test_a_failure_is_tried_again_a_little_later_then_by_the_next_channel() -> None:
     assert after(0, SMS, FAILED, SMS, EMAIL) == Retry(SMS, NOW + 0.5)
-    assert after(1, SMS, FAILED, SMS, EMAIL) == Retry(SMS, NOW + 1.0)
-    assert after(2, SMS, FAILED, SMS, EMAIL) == Retry(EMAIL, NOW)
+    assert after(1, SMS, FAILED, SMS, EMAIL) == Retry(EMAIL, NOW)
 
 
 def test_a_refusal_is_for_good() -> None:
     assert after(0, SMS, REFUSED, SMS, EMAIL) == Retry(EMAIL, NOW)
     assert after(0, SMS, REFUSED, SMS) is None
-
-
-def test_after_the_last_channel_comes_the_first_again() -> None:
-    assert after(5, EMAIL, FAILED, SMS, EMAIL) == Retry(SMS, NOW)
-    found = after(2, SMS, FAILED, SMS)
+    assert after(2, EMAIL, REFUSED, SMS, EMAIL, refused={SMS}) is None, "all have refused it"
+    found = after(3, EMAIL, FAILED, SMS, EMAIL, refused={SMS})
     assert found is not None
-    assert found.channel is SMS
+    assert found.channel is EMAIL, "never again by one that has refused it"
+
+
+def test_after_the_last_channel_comes_the_first_again_a_little_later() -> None:
+    assert after(3, EMAIL, FAILED, SMS, EMAIL) == Retry(SMS, NOW + 4.0)
+    assert after(1, SMS, FAILED, SMS) == Retry(SMS, NOW + 1.0)
 
 
 def test_a_channel_whose_circuit_is_open_is_passed_over() -> None:
@@ -59,16 +69,18 @@ def test_what_has_become_history_is_given_up() -> None:
 def test_whatever_fails_tries_come_in_time_and_reach_every_channel(
     channels: list[Channel], outcomes: list[Outcome]
 ) -> None:
-    message, now, tried, seen = MESSAGE, NOW, channels[0], set[Channel]()
+    message, now, tried, seen, refused = MESSAGE, NOW, channels[0], set[Channel](), set[Channel]()
     for outcome in outcomes:
         seen.add(tried)
-        found = next_try(message, channels, tried, Result(outcome=outcome), {}, now)
+        found = next_try(message, channels, tried, Result(outcome=outcome), {}, now, refused)
+        refused |= {tried} if outcome is Outcome.REFUSED else set()
         if found is None:
-            assert (outcome is Outcome.REFUSED and len(channels) == 1) or now - NOW >= GIVE_UP_S
+            assert refused == set(channels) or now - NOW >= GIVE_UP_S
             break
+        assert found.channel not in refused
         assert 0 <= found.at - now <= MOST_S
         assert found.channel in channels
         message = msgspec.structs.replace(message, attempts=message.attempts + 1)
         tried, now = found.channel, found.at
     if len(outcomes) > TRIES * len(channels) and message.attempts == len(outcomes):
-        assert seen == set(channels)
+        assert seen | refused == set(channels)

@@ -12,7 +12,7 @@ from itertools import groupby
 import msgspec
 import structlog
 
-from monitor.alerting.circuit import Circuit
+from monitor.alerting.circuit import CLOSED, Circuit
 from monitor.alerting.gateway.budget import MINUTE_S, next_step
 from monitor.alerting.gateway.webhook import notice_id
 from monitor.alerting.receivers import Receiver
@@ -155,11 +155,11 @@ class Dispatcher:
             await self._give_up(message, GONE if desk is None else NO_CHANNEL)
             return
         began, at = time.monotonic(), self._clock()
+        self._turn(channel, self.circuits.get(channel, CLOSED).begun(at))
         result = await self._hand_over(message, desk, channel, receivers[channel])
-        circuit = self.circuits.get(channel, Circuit())
-        self.circuits[channel] = circuit.after(result.outcome, self._clock())
-        self.counters.circuits_open[channel.value] = self.circuits[channel].is_open(self._clock())
-        after = next_try(message, channels, channel, result, self.circuits, self._clock())
+        self._turn(channel, self.circuits[channel].after(result.outcome, self._clock()))
+        refused = await self._refused(message)
+        after = next_try(message, channels, channel, result, self.circuits, self._clock(), refused)
         attempt = Attempt(
             message=message.tracking_id,
             desk=desk.id,
@@ -172,12 +172,26 @@ class Dispatcher:
         )
         await self._note(_as_tried(message, channel, result, after, self._clock()), attempt)
 
+    def _turn(self, channel: Channel, circuit: Circuit) -> None:
+        self.circuits[channel] = circuit
+        self.counters.circuits_open[channel.value] = circuit.is_open(self._clock())
+
+    async def _refused(self, message: Message) -> set[Channel]:
+        """Channels that have refused this message before; none where the store does not say."""
+        if not message.attempts:
+            return set()
+        try:
+            tried = await self._dispatches.attempts([message.tracking_id])
+        except NotRecorded:
+            return set()
+        return {attempt.channel for attempt in tried if attempt.outcome is Outcome.REFUSED}
+
     def _first(self, message: Message, channels: Sequence[Channel]) -> Channel | None:
         """The channel that it is to go by, or else the first that is worth trying."""
         if message.channel in channels:
             return message.channel
         now = self._clock()
-        closed = [channel for channel in channels if not self.circuits.get(channel, Circuit()).is_open(now)]
+        closed = [channel for channel in channels if not self.circuits.get(channel, CLOSED).is_open(now)]
         return next(iter(closed or channels), None)
 
     async def _hand_over(self, message: Message, desk: Desk, channel: Channel, receiver: Receiver) -> Result:

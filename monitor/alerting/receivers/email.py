@@ -1,7 +1,8 @@
 """Mails, through a server of one's own (SMTP, RFC 5321). Accepted by it is not yet read; mail has no receipts.
 
-A code of 5xx is for good (the address is wrong), 4xx may pass (RFC 5321, 4.2.1). Message-ID is the tracking id: a mail
-that is sent twice because of a crash is one to mail clients.
+A code of 5xx about the recipient or the text is for good, 4xx may pass (RFC 5321, 4.2.1); about us (a password, the
+sender, the greeting) either may be put right while we try again. Message-ID is the tracking id: a mail that is sent
+twice because of a crash is one to mail clients.
 """
 
 import asyncio
@@ -10,12 +11,14 @@ from email.utils import formatdate
 
 import aiosmtplib
 
-from monitor.alerting.receivers.exchange import NoSecret, secret, shown
+from monitor.alerting.receivers.exchange import Keyring, NoSecret
 from monitor.core.notices import Mail, Outcome, Parcel, Result
 from monitor.core.providers import Encryption, Smtp
 
 TIMEOUT_S = 5.0
 PERMANENT = 500
+ABOUT_IT = (aiosmtplib.SMTPRecipientRefused, aiosmtplib.SMTPDataError)
+"""The recipient, the text: all other answers are about us."""
 
 
 class Mailer:
@@ -28,14 +31,19 @@ class Mailer:
         """Hand a mail to the server."""
         if not isinstance(parcel, Mail):
             return Result(outcome=Outcome.REFUSED, detail="no mail")
+        keys = Keyring()
+        try:
+            message = self._message(to, parcel, tracking_id)
+        except Exception as error:  # noqa: BLE001 - an address that no mail can have
+            return Result(outcome=Outcome.REFUSED, detail=keys.shown(f"{type(error).__name__} {error}"))
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                said = await self._hand_over(self._message(to, parcel, tracking_id))
+                said = await self._hand_over(message, keys)
         except Exception as error:  # noqa: BLE001 - whatever goes wrong is a result
-            return _judged(error)
-        return Result(outcome=Outcome.ACCEPTED, detail=shown(said))
+            return _judged(error, keys)
+        return Result(outcome=Outcome.ACCEPTED, detail=keys.shown(said))
 
-    async def _hand_over(self, message: EmailMessage) -> str:
+    async def _hand_over(self, message: EmailMessage, keys: Keyring) -> str:
         """What the server says when it takes it."""
         settings = self._settings
         _, said = await aiosmtplib.send(
@@ -43,7 +51,7 @@ class Mailer:
             hostname=settings.host,
             port=settings.port,
             username=settings.user or None,
-            password=secret(settings.password) if settings.password else None,
+            password=keys.look_up(settings.password) if settings.password else None,
             use_tls=settings.encryption is Encryption.TLS,
             start_tls=settings.encryption is Encryption.STARTTLS,
             timeout=TIMEOUT_S,
@@ -51,6 +59,7 @@ class Mailer:
         return said
 
     def _message(self, to: str, mail: Mail, tracking_id: str) -> EmailMessage:
+        """Raises what :mod:`email` raises for headers that cannot be."""
         message = EmailMessage()
         domain = self._settings.sender.partition("@")[2]
         message["Subject"] = " ".join(mail.subject.split())
@@ -63,15 +72,16 @@ class Mailer:
         return message
 
 
-def _judged(error: Exception) -> Result:
-    """A code says whether it is for good; words that no mail can have are; all else may pass."""
+def _judged(error: Exception, keys: Keyring) -> Result:
+    """A code about this mail says whether it is for good; all else may pass."""
     if isinstance(error, aiosmtplib.SMTPRecipientsRefused) and error.recipients:
         error = error.recipients[0]
     if isinstance(error, aiosmtplib.SMTPResponseException):
-        outcome = Outcome.REFUSED if error.code >= PERMANENT else Outcome.FAILED
-        return Result(outcome=outcome, detail=shown(f"{error.code} {error.message}"))
+        lasting = error.code >= PERMANENT and isinstance(error, ABOUT_IT)
+        outcome = Outcome.REFUSED if lasting else Outcome.FAILED
+        return Result(outcome=outcome, detail=keys.shown(f"{error.code} {error.message}"))
     if isinstance(error, TimeoutError):
         return Result(outcome=Outcome.FAILED, detail=f"no answer within {TIMEOUT_S:g} s")
-    if isinstance(error, aiosmtplib.SMTPException | OSError | NoSecret):
-        return Result(outcome=Outcome.FAILED, detail=shown(f"{type(error).__name__} {error}"))
-    return Result(outcome=Outcome.REFUSED, detail=shown(f"{type(error).__name__} {error}"))
+    if isinstance(error, NoSecret):
+        return Result(outcome=Outcome.FAILED, detail=str(error))
+    return Result(outcome=Outcome.FAILED, detail=keys.shown(f"{type(error).__name__} {error}"))

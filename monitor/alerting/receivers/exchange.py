@@ -14,17 +14,58 @@ MOST_BYTES = 64 * 1024
 SHOWN = 200
 """Characters of a provider's words that are passed on."""
 FILE, ENVIRONMENT = "file:", "env:"
+MASK = "•••"
+SHORTEST_MASKED = 4
+DIGITS = range(8, 16)
+"""How many a number with its country's code may have (E.164)."""
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What a provider said: ``body`` is None where that is no JSON."""
+    """What a provider said: ``body`` is None where that is no JSON, or too long."""
 
     status: int
     body: object
 
+    @property
+    def fields(self) -> Mapping[str, object]:
+        """The body, where it is an object; nothing where it is anything else."""
+        return self.body if isinstance(self.body, dict) else {}
+
 
 class NoSecret(Exception):  # noqa: N818 - says what is wrong
     """A secret cannot be read; the message says where it was looked for, never what it is."""
+
+
+class Keyring:
+    """The secrets of one sending: looked up anew each time, and kept out of whatever is shown afterwards."""
+
+    def __init__(self) -> None:
+        self._hidden: set[str] = set()
+
+    def look_up(self, reference: str) -> str:
+        """What a reference stands for. Raises NoSecret."""
+        found = self.hide(_read(reference))
+        if not found:
+            raise NoSecret(f"{reference} is empty")
+        return found
+
+    def hide(self, secret: str) -> str:
+        """The same, noted; of ``Bearer abc`` the last word, too."""
+        self._hidden |= {word for word in (secret, *secret.split()[-1:]) if len(word) >= SHORTEST_MASKED}
+        return secret
+
+    def shown(self, words: object) -> str:
+        """A provider's words, one bounded line without our secrets: some echo what they were sent."""
+        text = str(words)
+        for secret in sorted(self._hidden, key=len, reverse=True):
+            text = text.replace(secret, MASK)
+        line = "".join(char if char.isprintable() else " " for char in text[:SHOWN])
+        return line.encode(errors="replace").decode().strip()
+
+
+def is_reference(value: str) -> bool:
+    """Whether it says where a secret is."""
+    return value.startswith((FILE, ENVIRONMENT))
 
 
 async def ask(
@@ -33,42 +74,52 @@ async def ask(
     url: str,
     *,
     headers: Mapping[str, str] | None = None,
-    data: bytes | None = None,
-    form: Mapping[str, str] | None = None,
+    data: bytes | Mapping[str, str] | None = None,
 ) -> Answer | Result:
-    """The provider's answer; a Result that says FAILED where there is none. Raises nothing."""
+    """The provider's answer; a Result that says FAILED where there is none. ``data`` as a mapping is sent as a form."""
     try:
         async with session.request(
-            method, url, headers=headers, data=data if form is None else form, timeout=TIMEOUT, allow_redirects=False
+            method, url, headers=headers, data=data, timeout=TIMEOUT, allow_redirects=False
         ) as response:
-            raw = await response.content.read(MOST_BYTES + 1)
-            return Answer(response.status, _decoded(raw))
+            return Answer(response.status, _decoded(await _whole(response.content)))
     except TimeoutError:
         return Result(outcome=Outcome.FAILED, detail=f"no answer within {TIMEOUT.total:g} s")
-    except (aiohttp.ClientError, OSError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001 - whatever goes wrong is a result; its words may hold the header
         return Result(outcome=Outcome.FAILED, detail=type(error).__name__)
 
 
-def secret(reference: str) -> str:
-    """What a reference stands for. Raises NoSecret."""
+def international(phone: str) -> str:
+    """``0912 000 384`` → ``84912000384``: digits alone, with the country's code; empty for what is no number."""
+    digits = "".join(char for char in phone if char.isascii() and char.isdigit())
+    if digits.startswith("0084"):
+        digits = digits[2:]
+    if digits.startswith("840"):  # +84 (0)912…
+        digits = f"84{digits[3:]}"
+    elif digits.startswith("0"):
+        digits = f"84{digits[1:]}"
+    elif len(digits) == 9 and not phone.strip().startswith("+"):  # a table that took 0912… for a number
+        digits = f"84{digits}"
+    return digits if len(digits) in DIGITS else ""
+
+
+def _read(reference: str) -> str:
     try:
         if reference.startswith(FILE):
-            return Path(reference.removeprefix(FILE)).read_text("utf-8").strip()
-        return os.environ[reference.removeprefix(ENVIRONMENT)]
-    except (OSError, UnicodeDecodeError, KeyError) as error:
+            with Path(reference.removeprefix(FILE)).open("rb") as file:
+                return file.read(MOST_BYTES).decode().strip()
+        return os.environ[reference.removeprefix(ENVIRONMENT)].strip()
+    except (OSError, ValueError, KeyError) as error:
         raise NoSecret(f"{reference} cannot be read: {type(error).__name__}") from error
 
 
-def international(phone: str) -> str:
-    """``0912 000 384`` → ``84912000384``: digits alone, with the country's code."""
-    digits = "".join(char for char in phone if char.isascii() and char.isdigit())
-    return f"84{digits[1:]}" if digits.startswith("0") else digits
-
-
-def shown(words: object) -> str:
-    """A provider's words, one bounded line."""
-    line = "".join(char if char.isprintable() else " " for char in str(words)[:SHOWN])
-    return line.encode(errors="replace").decode().strip()
+async def _whole(content: aiohttp.StreamReader) -> bytes:
+    """All of it, or a little more than is allowed."""
+    found = bytearray()
+    async for piece in content.iter_any():
+        found += piece
+        if len(found) > MOST_BYTES:
+            break
+    return bytes(found)
 
 
 def _decoded(raw: bytes) -> object:
