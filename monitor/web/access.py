@@ -38,7 +38,7 @@ CSRF = b"diemcau csrf v1"
 """Signed first: the same secret signs links."""
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 CHALLENGE: Mapping[str, str] = {hdrs.WWW_AUTHENTICATE: 'Bearer realm="diemcau"'}
-LINKS = ("/p/{token}", "/c/{token}", "/wall/{token}")
+LINKS = ("/p/{token}", "/c/{token}", "/a/{token}", "/wall/{token}")
 
 PUBLIC: Literal["public"] = "public"
 Needed = Permission | Literal["public"]
@@ -47,6 +47,7 @@ RULES: tuple[tuple[str, str, Needed], ...] = (
     *(("*", f"{link}*", PUBLIC) for link in LINKS),  # signed: they say themselves for whom they are
     ("*", "/login", PUBLIC),
     ("*", "/logout", PUBLIC),
+    ("*", "/gateway/*", PUBLIC),  # with a word of its own
     ("GET", "/metrics", PUBLIC),  # what Prometheus and those who watch the watcher ask
     ("GET", "/probe", PUBLIC),
     ("GET", "/-/healthy", PUBLIC),
@@ -54,6 +55,7 @@ RULES: tuple[tuple[str, str, Needed], ...] = (
     ("*", "/audit*", Permission.ADMINISTER),
     ("*", "/check-ins/*", Permission.CHECK_IN),
     ("GET", "*", Permission.LOOK),
+    ("POST", "/incidents/{id}/acknowledge", Permission.ACKNOWLEDGE),
     ("POST", "/snapshots", Permission.SNAPSHOT),
     ("POST", "/readiness/remind", Permission.REMIND),
     ("POST", "/-/reload", Permission.RELOAD),

@@ -18,6 +18,7 @@ from monitor.core.model import Tier
 from monitor.core.records import NotRecorded
 from monitor.web import incident, incidents, point, text
 from monitor.web.access import ACCESS, Access, problem
+from monitor.web.acknowledge import AckPage
 from monitor.web.api import Api
 from monitor.web.audit import Audit
 from monitor.web.backend import Backend
@@ -25,6 +26,7 @@ from monitor.web.board import CAUSE_CODES, SHOWN, STATE_CODES, Board, Head
 from monitor.web.checkin import CheckIns, Desk
 from monitor.web.coordinator import Coordinators
 from monitor.web.endpoints import Endpoints, compressed
+from monitor.web.gateway import GatewayEndpoints
 from monitor.web.organizers import Organizers
 from monitor.web.presence import Presence
 from monitor.web.signin import SignIn
@@ -95,6 +97,8 @@ def create_app(backend: Backend, *, now: Callable[[], float] = time.time) -> web
             *organizers.routes(),
             *Snapshots(backend, now, pages.render).routes(),
             *Uploads(backend, now, pages.render).routes(),
+            *AckPage(backend, now, pages.render).routes(),
+            *GatewayEndpoints(backend, now).routes(),
             *Endpoints(backend).routes(),
             *Api(backend, now).routes(),
             *sign_in.routes(),
@@ -154,7 +158,8 @@ class Pages:
 
     async def incident(self, request: web.Request) -> web.StreamResponse:
         """``/incidents/<id>``."""
-        shown = incident.view(self._backend.pipeline, request.match_info["id"], self._now())
+        desks = self._backend.gate.contacts.desks
+        shown = incident.view(self._backend.pipeline, request.match_info["id"], self._now(), desks)
         if shown is None:
             return await self.render(
                 request, "error.html", 404, title=TEXT["error_incident"], hint=TEXT["error_incident_hint"]

@@ -1,12 +1,15 @@
 """One incident's page: what failed and why, its points, and what became of it. Pure: (state, now) → what to show."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import exp, log1p
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 import msgspec
 
+from monitor.core.acknowledgement import Acknowledgement
 from monitor.core.attribution import Fact, FactKind
+from monitor.core.contacts import Desk
 from monitor.core.incidents import Entry, Incident
 from monitor.core.model import Inventory, Tree
 from monitor.core.pipeline import Pipeline, PointStatus
@@ -95,10 +98,15 @@ class IncidentView(msgspec.Struct, frozen=True):
     """The latest first."""
     at: str
     blind: str
+    acknowledged: tuple[str, ...]
+    """Who works on it, in sentences."""
+    ongoing: bool
 
 
-def view(pipeline: Pipeline, incident_id: str, now: float) -> IncidentView | None:
-    """The page of an incident; None for an unknown one."""
+def view(
+    pipeline: Pipeline, incident_id: str, now: float, desks: Mapping[str, Desk] = MappingProxyType({})
+) -> IncidentView | None:
+    """The page of an incident; None for an unknown one. ``desks``: the titles of those who may work on it."""
     incident = pipeline.incidents.get(incident_id)
     if incident is None:
         return None
@@ -117,7 +125,9 @@ def view(pipeline: Pipeline, incident_id: str, now: float) -> IncidentView | Non
         secondary=_names(inventory, Tree.NETWORK, incident.secondary),
         path=tuple(_path(incident, inventory)),
         points=tuple(_points(incident, pipeline, now, zone)),
-        timeline=tuple(_moment(entry, incident, pipeline, now, zone) for entry in reversed(incident.timeline)),
+        timeline=tuple(_moment(entry, incident, pipeline, now, zone, desks) for entry in reversed(incident.timeline)),
+        acknowledged=tuple(said_by(word, desks, now, zone) for word in incident.acknowledged),
+        ongoing=incident.ongoing,
         at=text.moment(now, now, zone),
         blind=TEXT["blind"].format(since=text.moment(pipeline.blind_since, now, zone)) if pipeline.blind else "",
     )
@@ -228,12 +238,27 @@ def _point_list(title: str, found: list[PointStatus], now: float, zone: ZoneInfo
 # What became of it
 
 
-def _moment(entry: Entry, incident: Incident, pipeline: Pipeline, now: float, zone: ZoneInfo) -> Moment:
+def said_by(word: Acknowledgement, desks: Mapping[str, Desk], now: float, zone: ZoneInfo) -> str:
+    """``Trực VNPT Mường Lát đã tiếp nhận lúc 08:12:40, dự kiến xong lúc 08:45: đang ra hiện trường``."""
+    told = TEXT["ack_said"].format(who=_desk(word.desk, desks), at=text.moment(word.at, now, zone))
+    if word.repair_expected_at is not None:
+        told += TEXT["ack_until"].format(at=text.moment(word.repair_expected_at, now, zone))
+    return f"{told}: {word.note}" if word.note else told
+
+
+def _desk(name: str, desks: Mapping[str, Desk]) -> str:
+    """Its title; of an account, or a desk that is gone, the name."""
+    return desks[name].title if name in desks else name
+
+
+def _moment(
+    entry: Entry, incident: Incident, pipeline: Pipeline, now: float, zone: ZoneInfo, desks: Mapping[str, Desk]
+) -> Moment:
     told = text.CHANGES[entry.change].format(
         points=TEXT["points"].format(count=text.count(entry.points)),
         sure=incidents.how_sure(entry.certainty, entry.probability),
         cause=_named(incident, pipeline.inventory),
-        by=entry.by,
+        by=_desk(entry.by, desks),
     )
     other = _other(pipeline, entry.other)
     before = text.REPLACED_BY.get(entry.change, "") if other is not None else ""

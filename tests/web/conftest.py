@@ -6,6 +6,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from hashlib import sha256
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,6 +15,7 @@ from aiohttp import ClientSession, CookieJar, TCPConnector, web
 from monitor.core.access import AccessPolicy, Account, ApiToken, AuditEntry, Role, Session
 from monitor.core.attribution import SITE
 from monitor.core.checkin import Author, CheckIn, Draft, receive
+from monitor.core.contacts import Contacts
 from monitor.core.incidents import Entry, Incident
 from monitor.core.model import (
     Ceremony,
@@ -183,6 +185,12 @@ def _rights(account: Account) -> tuple[str, Role]:
     return account.password_hash, account.role
 
 
+class Nobody:
+    """A gateway that has nobody to tell."""
+
+    contacts = Contacts()
+
+
 class Stage:
     """The backend of the pages, and what a test does to the province."""
 
@@ -203,6 +211,8 @@ class Stage:
         self.access = AccessPolicy()
         self.coordinators: dict[str, Coordinator] = {}
         self.reports: list[tuple[Content, ReportForm, SnapshotHead | None]] = []
+        self.gate: Any = Nobody()
+        """A test that speaks to desks puts a gateway in its place."""
         self.app = create_app(self, now=lambda: self.now)
         self.app[COOKIES] = {"diemcau_wall": self.links.wall_token()}
 

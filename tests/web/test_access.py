@@ -87,7 +87,8 @@ def test_every_route_is_public_or_wants_what_it_should(stage: Any) -> None:
     for route in stage.app.router.routes():
         canonical = route.resource.canonical
         needed = needed_for(route.method, canonical)
-        assert (needed == PUBLIC) is (canonical in public or canonical.startswith(("/p/{token}", "/c/{token}")))
+        signed = canonical.startswith(("/p/{token}", "/c/{token}", "/a/{token}", "/gateway/"))
+        assert (needed == PUBLIC) is (canonical in public or signed)
         if route.method not in access.SAFE and needed != PUBLIC:
             assert needed != Permission.LOOK, (route.method, canonical)
 
