@@ -16,6 +16,8 @@ import yaml
 from monitor.configuration import Configuration, load
 from monitor.core.model import Ceremony, Inventory, Mode
 from monitor.rehearsal import province, sample
+from monitor.rehearsal.desks import contacts_yaml
+from monitor.rehearsal.peers import BOARD_PORT
 
 DRILL = "[DIỄN TẬP]"
 READY_AFTER = "30s"
@@ -27,7 +29,11 @@ INTERVAL, ALPHA = "1s", "1e-6"
 """The live phase, as in the sample."""
 FILES = ("points.csv", "points.xlsx", "network.csv", "network.xlsx", "power.csv", "power.xlsx", "districts.csv",
          "districts.xlsx", "checks.yaml", "ceremony.yaml", "attribution.yaml", "readiness.yaml", "report.yaml",
-         "coordinators.csv", "coordinators.xlsx")  # fmt: skip
+         "coordinators.csv", "coordinators.xlsx", "contacts.yaml")  # fmt: skip
+"""Not gateway.yaml: a rehearsal's messages reach our own stand-ins alone."""
+
+
+ESCALATE_AFTER, DIRECT_AFTER = "60s", "10s"
 
 
 class Prepared(NamedTuple):
@@ -58,10 +64,14 @@ def prepare(
         for name in FILES:
             if (source / name).is_file():
                 shutil.copyfile(source / name, target / name)
+    (target / "gateway.yaml").unlink(missing_ok=True)
     configuration = load(target)
+    if not configuration.contacts.desks:
+        (target / "contacts.yaml").write_text(contacts_yaml(configuration.inventory), encoding="utf-8")
     if everyone:
         _write_points(configuration.inventory, target)
     (target / "ceremony.yaml").write_text(_ceremony(configuration.ceremony, now), encoding="utf-8")
+    (target / "contacts.yaml").write_text(_contacts(target / "contacts.yaml"), encoding="utf-8")
     left_out = frozenset() if answered is None else _kinds_asked(configuration) - frozenset(answered)
     if left_out:
         _leave_out({name for name, module in configuration.modules.items() if module.probe.kind in left_out}, target)
@@ -96,6 +106,16 @@ def _write_points(inventory: Inventory, target: Path) -> None:
     (target / "points.csv").write_text(text, encoding="utf-8")
 
 
+def _contacts(path: Path) -> str:
+    """The same desks; nobody but our own gateway is told, and the live phase is the only one."""
+    written: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for name, at_most_s in (("escalate_after", ESCALATE_AFTER), ("direct_after", DIRECT_AFTER)):
+        written[name] = {"live": at_most_s}
+    written["gateways"] = [f"http://127.0.0.1:{BOARD_PORT}"]
+    written.pop("watchdog_url", None)
+    return yaml.safe_dump(written, allow_unicode=True, sort_keys=False)
+
+
 def _ceremony(ceremony: Ceremony, now: float) -> str:
     """The same ceremony, live for an hour, with the report owed in some minutes."""
     local = datetime.fromtimestamp(now, ZoneInfo(ceremony.timezone)).replace(microsecond=0)
@@ -115,8 +135,19 @@ def _ceremony(ceremony: Ceremony, now: float) -> str:
         "begins_at": _written(report_at + BEGINS_AFTER),
         "ready_after": READY_AFTER,
         "phases": [live],
+        "drill": True,
+        "programme": _programme(ceremony, report_at + BEGINS_AFTER),
     }
     return yaml.safe_dump(day, allow_unicode=True, sort_keys=False)
+
+
+def _programme(ceremony: Ceremony, begins_at: datetime) -> list[dict[str, str]]:
+    """Who speaks, as long after the beginning as on the day."""
+    items = ((item, begins_at + timedelta(seconds=item.starts_at - ceremony.begins_at)) for item in ceremony.programme)
+    return [
+        {"starts_at": _written(at), "title": item.title} | ({"point": item.point} if item.point else {})
+        for item, at in items
+    ]
 
 
 def _written(at: datetime) -> str:

@@ -11,7 +11,7 @@ from monitor.rehearsal import province, sample
 CONFIG = Path(__file__).parents[2] / "config"
 TABLES = ["points.csv", "network.csv", "power.csv", "districts.csv"]
 FILES = [*TABLES, "checks.yaml", "ceremony.yaml", "attribution.yaml", "readiness.yaml", "coordinators.csv"]
-FILES += ["report.yaml", "README.md"]
+FILES += ["report.yaml", "contacts.yaml", "gateway.yaml", "README.md"]
 
 
 def diemcau(*arguments: str | Path) -> Result:

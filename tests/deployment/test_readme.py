@@ -11,7 +11,9 @@ from click import Command, Context, Group
 from monitor.cli import main
 from monitor.configuration.access import AccessFile, ProxyFile
 from monitor.configuration.checks import CheckLine, CheckSet, ModuleHead, Service, Witness
+from monitor.configuration.contacts import ContactsFile, DeskEntry
 from monitor.configuration.decode import spelled
+from monitor.configuration.gateway import EsmsEntry, SmsEntry, SmtpEntry, ZaloEntry
 from monitor.configuration.links import LinkFile
 from monitor.configuration.readiness import ReadinessFile, RuleEntry
 from probes.model import Layer
@@ -43,7 +45,7 @@ def test_a_kind_that_needs_more_says_what_to_install(name: str) -> None:
 
 
 def keys() -> Iterator[str]:
-    """Every key of checks.yaml but the kinds' own, of readiness.yaml, access.yaml and links.yaml."""
+    """Every key of checks.yaml but the kinds' own, and of all files whose keys stand in tables."""
     parts: dict[str, type[msgspec.Struct]] = {
         "rules[].": RuleEntry,
         "modules.<name>.": ModuleHead,
@@ -53,10 +55,16 @@ def keys() -> Iterator[str]:
         "witnesses.<name>.": Witness,
         "": LinkFile,
         "proxy.": ProxyFile,
+        "desks[].": DeskEntry,
+        "smtp.": SmtpEntry,
+        "esms.": EsmsEntry,
+        "sms.": SmsEntry,
+        "zalo.": ZaloEntry,
     }
     for place, declared in parts.items():
         yield from (place + spelled(field.name, field.type)[0] for field in msgspec.structs.fields(declared))
-    yield from (spelled(field.name, field.type)[0] for field in msgspec.structs.fields(ReadinessFile))
+    for whole in (ReadinessFile, ContactsFile):
+        yield from (spelled(field.name, field.type)[0] for field in msgspec.structs.fields(whole))
     fields = (field for field in msgspec.structs.fields(AccessFile) if field.name != "proxy")
     yield from (spelled(field.name, field.type)[0] for field in fields)
     yield from ("modules.<name>.<kind>", "defaults.<tier>", "nodes.<kind>")
