@@ -7,6 +7,9 @@ UV := $(shell command -v uv || echo .uv/bin/uv)
 RUN := $(UV) run --frozen --python $(PYTHON)
 export UV_LINK_MODE ?= copy
 
+# Tests that measure time or own the machine: one after the other. All others share its cores.
+ALONE := $(addprefix tests/,acceptance bench kinds real rehearsal service)
+
 .DEFAULT_GOAL := help
 .PHONY: help rehearse test lint fuzz bench bench-attribution dashboards sample clean
 
@@ -17,7 +20,12 @@ rehearse: .venv/ready apt  ## a morning of faults on an emulated province; open 
 	$(RUN) diemcau rehearse $(ARGS)
 
 test: .venv/ready apt lint  ## everything: style, types, floors, units, real peers, browser, a short rehearsal
-	PYTHONASYNCIODEBUG=$${PYTHONASYNCIODEBUG-} $(RUN) pytest $(ARGS)
+ifdef ARGS
+	$(RUN) pytest $(ARGS)
+else
+	$(RUN) pytest --numprocesses=2 --dist=loadfile $(addprefix --ignore=,$(ALONE))
+	$(RUN) pytest $(ALONE)
+endif
 
 lint: .venv/ready  ## ruff, mypy --strict, import floors
 	$(RUN) ruff check .
