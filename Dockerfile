@@ -25,7 +25,8 @@ RUN apt-get update \
  && apt-get purge --yes --auto-remove libcap2-bin \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin diemcau \
- && install --directory --owner 10001 --mode 0700 /var/lib/diemcau
+ && install --directory --owner 10001 --mode 0700 /var/lib/diemcau \
+ && install --directory --owner 10001 --mode 0755 /var/lib/alertmanager
 COPY --from=build /opt/diemcau /opt/diemcau
 COPY config /etc/diemcau
 ENV PATH=/opt/diemcau/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 DIEMCAU_STATE=/var/lib/diemcau

@@ -13,7 +13,17 @@ from collections.abc import Iterator, Sequence
 import msgspec
 import yaml
 
-from monitor.core.contacts import CONCERNED, DAY_MINUTES, OPERATOR_LABEL, SEVERITIES, Company, Contacts, Desk, Duty
+from monitor.core.contacts import (
+    CONCERNED,
+    DAY_MINUTES,
+    OPERATOR_LABEL,
+    SEVERITIES,
+    Company,
+    Contacts,
+    Desk,
+    Duty,
+    is_told,
+)
 from monitor.core.model import NodeKind
 from monitor.core.providers import Encryption, Smtp
 
@@ -49,6 +59,14 @@ COMPANIES = (Company.TELECOM, Company.POWER, Company.SITE)
 Tree = dict[str, object]
 
 
+class Plain(yaml.SafeDumper):
+    """Says twice what is there twice: no anchors."""
+
+    def ignore_aliases(self, _data: object) -> bool:
+        """Always."""
+        return True
+
+
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """What the configuration is rendered for."""
 
@@ -70,7 +88,7 @@ def rendered(contacts: Contacts, around: Surroundings) -> str:
         raise ValueError("contacts.yaml names no desk: there is nobody to tell; `diemcau sample` writes one")
     if not around.gateways:
         raise ValueError("no gateway: set `gateways` in contacts.yaml to where Alertmanager reaches the monitors")
-    dumped = yaml.safe_dump(configuration(contacts, around), allow_unicode=True, sort_keys=False, width=120)
+    dumped = yaml.dump(configuration(contacts, around), Dumper=Plain, allow_unicode=True, sort_keys=False, width=120)
     return f"{HEADER}\n{dumped}"
 
 
@@ -202,8 +220,8 @@ def _territory(desk: Desk) -> list[str]:
 
 
 def _graver(desk: Desk) -> list[str]:
-    """So grave at least; a word that nobody knows is grave."""
-    lighter = SEVERITIES[: SEVERITIES.index(desk.severity)]
+    """What it must be to be told to this desk."""
+    lighter = [severity for severity in SEVERITIES if not is_told(desk, severity)]
     return [f"severity !~ {_any_of(lighter)}"] if lighter else []
 
 

@@ -34,7 +34,7 @@ def contacts_yaml(inventory: Inventory) -> str:
 
 def _desks(inventory: Inventory) -> Iterator[str]:
     number = iter(range(1, 10_000))
-    yield _desk(TECHNICAL, "Tổ kỹ thuật trực Lễ phát động (mẫu)", "technical", next(number), "email, sms", "budget: 6")
+    yield _desk(TECHNICAL, "Tổ kỹ thuật trực Lễ phát động (mẫu)", "technical", next(number), "email, sms")
     yield _desk("diem-cau", "Trực hỗ trợ kỹ thuật tại điểm cầu (mẫu)", "site", next(number), "sms, email")
     for district in inventory.districts.values():
         title = f"Trực VNPT {district.name} (mẫu)"

@@ -100,13 +100,31 @@ def test_grafana_reads_what_is_provisioned() -> None:
     assert (ROOT / "dashboards/json" / home.removeprefix(f"{folder}/")).is_file()
 
 
-def test_no_password_is_committed() -> None:
-    """The secret's file is ignored, an example stands beside it, and neither the image nor the monitor sees it."""
-    path = ROOT / COMPOSE["secrets"]["grafana_admin_password"]["file"]
-    assert (path.parent / f"{path.name}.example").is_file()
+@pytest.mark.parametrize("secret", COMPOSE["secrets"])
+def test_no_secret_is_committed(secret: str) -> None:
+    """Its file is ignored, the image does not hold it, the monitor sees it in no mount; and it is told how to make it."""
+    path = ROOT / COMPOSE["secrets"][secret]["file"]
+    shown = str(path.relative_to(ROOT))
     assert f"/{path.name}" in (path.parent / ".gitignore").read_text(encoding="utf-8").splitlines()
-    assert str(path.relative_to(ROOT)) in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
-    assert "/etc/diemcau/grafana" in SERVICES["monitor"]["tmpfs"]
+    assert shown in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert f"/etc/diemcau/{path.parent.name}" in SERVICES["monitor"]["tmpfs"]
+    head = (ROOT / "docker-compose.yml").read_text(encoding="utf-8").partition("services:")[0]
+    assert shown in head
+
+
+def test_alertmanager_reads_what_the_monitor_writes() -> None:
+    """One volume, which is the monitor's to write; the same secret; templates beside the file."""
+    (written,) = (part for part in SERVICES["monitor"]["command"] if part.startswith("--alertmanager-config="))
+    (read,) = (part for part in SERVICES["alertmanager"]["command"] if part.startswith("--config.file="))
+    targets = {source: target for name in ("monitor", "alertmanager") for source, target, *_ in mounts(name)}
+    ours = dict(map(tuple, ((source, target) for source, target, *_ in mounts("monitor"))))["routes"]
+    assert written == f"--alertmanager-config={ours}/alertmanager.yml"
+    assert read == f"--config.file={targets['routes']}/alertmanager.yml"
+    assert targets["./config/alertmanager/templates"] == f"{targets['routes']}/templates"
+    assert f"install --directory --owner 10001 --mode 0755 {ours}" in DOCKERFILE
+    for name in ("monitor", "alertmanager"):
+        assert "gateway_secret" in SERVICES[name]["secrets"]
+    assert "--gateway-secret=/run/secrets/gateway_secret" in SERVICES["monitor"]["command"]
 
 
 def test_what_the_image_copies_exists_and_is_sent() -> None:
