@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 import yaml
 
+from monitor.alerting.texts.alertmanager import SUBJECT, TEXT
 from monitor.core.contacts import (
     CONCERNED,
     DAY_MINUTES,
@@ -79,7 +80,6 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """The server of the mails about the monitor itself."""
     password_file: str = ""
     """Of that server, as Alertmanager finds it."""
-    templates: str = "templates/*.tmpl"
 
 
 def rendered(contacts: Contacts, around: Surroundings) -> str:
@@ -97,7 +97,6 @@ def configuration(contacts: Contacts, around: Surroundings) -> Tree:
     intervals = [_interval(desk, around.timezone) for desk in contacts.desks.values() if desk.duty]
     return {
         "global": _global(around),
-        "templates": [around.templates],
         "route": _root(contacts),
         "inhibit_rules": list(_inhibitions()),
         **({"time_intervals": intervals} if intervals else {}),
@@ -339,7 +338,7 @@ def _mail(address: str) -> Tree:
     return {
         "to": address,
         "send_resolved": True,
-        "headers": {"Subject": '{{ template "diemcau.subject" . }}'},
-        "text": '{{ template "diemcau.text" . }}',
-        "html": '{{ template "diemcau.html" . }}',
+        "headers": {"Subject": SUBJECT},
+        "text": TEXT,
+        "html": "",
     }

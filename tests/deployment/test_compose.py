@@ -113,14 +113,13 @@ def test_no_secret_is_committed(secret: str) -> None:
 
 
 def test_alertmanager_reads_what_the_monitor_writes() -> None:
-    """One volume, which is the monitor's to write; the same secret; templates beside the file."""
+    """One volume, which is the monitor's to write; the same secret."""
     (written,) = (part for part in SERVICES["monitor"]["command"] if part.startswith("--alertmanager-config="))
     (read,) = (part for part in SERVICES["alertmanager"]["command"] if part.startswith("--config.file="))
     targets = {source: target for name in ("monitor", "alertmanager") for source, target, *_ in mounts(name)}
     ours = dict(map(tuple, ((source, target) for source, target, *_ in mounts("monitor"))))["routes"]
     assert written == f"--alertmanager-config={ours}/alertmanager.yml"
     assert read == f"--config.file={targets['routes']}/alertmanager.yml"
-    assert targets["./config/alertmanager/templates"] == f"{targets['routes']}/templates"
     assert f"install --directory --owner 10001 --mode 0755 {ours}" in DOCKERFILE
     for name in ("monitor", "alertmanager"):
         assert "gateway_secret" in SERVICES[name]["secrets"]

@@ -286,7 +286,6 @@ async def desks(program: Callable[[str], Path], tmp_path: Path) -> AsyncIterator
     for there, here in {
         "http://monitor:8080": f"http://127.0.0.1:{runner.addresses[0][1]}",
         "localhost:25": f"127.0.0.1:{smtp.sockets[0].getsockname()[1]}",
-        "- templates/": f"- {ALERTMANAGER.parent}/templates/",
         "interval: 10s": "interval: 1s",
     }.items():
         assert there in text
@@ -349,6 +348,9 @@ async def test_a_storm_is_one_notification_for_each_incident_and_none_for_its_po
         "ky-thuat@technical.example.invalid",
         f"[GIÁM SÁT] {blind.annotations['summary']}",
     )
+    text = mail.get_body(("plain",))
+    assert text is not None
+    assert blind.annotations["description"] in text.get_content()
 
 
 async def test_what_was_wrong_ends_with_those_who_were_told(desks: Desks, sample: Configuration, scene: Scene) -> None:
