@@ -1,8 +1,8 @@
 """Judges who was named and who was told: the right company, soon enough, and nobody else. Pure.
 
 The truth is the scenario's: a fault lies at a node, and whoever owns that node must act; equipment that dies for want
-of power belongs to the fault of the power. What was named comes from the service's log, what was told from webhooks
-behind the routes of the shipped Alertmanager configuration, one a receiver. A name is right when its node lies above or
+of power belongs to the fault of the power. What was named comes from the service's log, what was told from the phones
+of the desks, behind the real Alertmanager and the gateway. A name is right when its node lies above or
 below the one that failed, in the same tree: another node of the same company is another fault, and was none.
 """
 
@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from monitor.core.attribution import SITE
+from monitor.core.contacts import Company
 from monitor.core.model import Certainty, Change, IncidentChanged, Inventory, Tree
 from monitor.rehearsal.faults import Fault, below
 from monitor.rehearsal.score import GRACE_S, OWED_S, Evidence, Hit, Spread
@@ -26,25 +27,26 @@ ENDS = frozenset({Change.RESOLVED, Change.MERGED, Change.RETRACTED})
 BOARD = "board"
 
 
-class Desk(NamedTuple):
-    """A company's receiver in the shipped routes."""
+class Owner(NamedTuple):
+    """A company that owns nodes."""
 
     tree: Tree
     label: str
-    """Of an alert: which company it is for."""
+    """Of an alert: which of them it is for."""
 
 
-DESKS = {"vnpt": Desk(Tree.NETWORK, "operator"), "dien-luc": Desk(Tree.POWER, "power_operator")}
+OWNERS = {Company.TELECOM: Owner(Tree.NETWORK, "operator"), Company.POWER: Owner(Tree.POWER, "power_operator")}
 
 
 class Delivered(msgspec.Struct, frozen=True):
-    """An alert of an incident arrived at a receiver."""
+    """A message about an incident arrived at a desk."""
 
     at: float
-    receiver: str
+    desk: str
+    company: Company
     incident: str
     operator: str
-    """The company that is to act on it, of those that this receiver speaks for; empty where it speaks for none."""
+    """Who is to act on it, of those that the desk's company speaks for; empty where it speaks for none."""
     firing: bool
 
 
@@ -64,14 +66,14 @@ class Blamed(msgspec.Struct, frozen=True):
     exact_seconds: float | None
     """The same to the first incident at the very node."""
     told_seconds: float | None
-    """The same to the company's own receiver."""
+    """The same to a phone of the company's own desk."""
 
 
 class Misplaced(msgspec.Struct, frozen=True):
     """Somebody was blamed for what is not theirs."""
 
     by: str
-    """``board``, or the receiver that was told."""
+    """``board``, or the desk that was told."""
     incident: str
     operator: str
     after_seconds: float
@@ -93,7 +95,7 @@ class BlameScore(msgspec.Struct, frozen=True):
     wrongly_named: tuple[Misplaced, ...]
     """On the board, which may change its mind: where nothing had failed, or another."""
     wrongly_told: tuple[Misplaced, ...]
-    """Companies that got an alert while nothing of their own had failed there."""
+    """Companies that got a message while nothing of their own had failed there."""
     while_blind: tuple[str, ...]
     """Incidents that were opened while our own uplink was lost."""
     merged_points: tuple[str, ...]
@@ -134,7 +136,7 @@ def judge(
     happened, told = list(named), list(delivered)
     truths = [_truth(evidence, fault, inventory, probed) for fault in evidence.faults if fault.kind != "uplink"]
     rows = [_row(truth, evidence, happened, told) for truth in truths]
-    late = [row for row, truth in zip(rows, truths, strict=True) if not _in_time(row, truth, alerted=alerted)]
+    late = [row for row in rows if not _in_time(row, alerted=alerted)]
     wrong = tuple(_wrongly_told(told, truths, evidence.began_at))
     blind = tuple(_while_blind(happened, truths, evidence))
     merged = tuple(sorted(_not_expected(evidence, happened, inventory)))
@@ -217,13 +219,12 @@ def _seconds(begun: float, at: float | None) -> float | None:
     return None if at is None else max(0.0, at - begun)
 
 
-def _in_time(row: Blamed, truth: _Truth, *, alerted: bool) -> bool:
+def _in_time(row: Blamed, *, alerted: bool) -> bool:
     if not row.owed:
         return True
-    has_desk = alerted and (truth.tree is Tree.POWER or truth.operator.startswith("VNPT"))  # other carriers have none
     return all(
         seconds is not None and seconds <= NAMED_WITHIN_S
-        for seconds in (row.named_seconds, *([row.told_seconds] if has_desk else []))
+        for seconds in (row.named_seconds, *([row.told_seconds] if alerted else []))
     )
 
 
@@ -232,8 +233,8 @@ def _in_time(row: Blamed, truth: _Truth, *, alerted: bool) -> bool:
 
 def _is_theirs(each: Delivered, truth: _Truth) -> bool:
     """Whether an alert tells the company that must act of this fault, be it together with others."""
-    desk = DESKS.get(each.receiver)
-    if desk is None or desk.tree is not truth.tree or each.operator != truth.operator:
+    owner = OWNERS.get(each.company)
+    if owner is None or owner.tree is not truth.tree or each.operator != truth.operator:
         return False
     tree, _, node = each.incident.partition(":")
     return tree != truth.tree or node in truth.places
@@ -245,21 +246,21 @@ def _wrongly_told(delivered: list[Delivered], truths: list[_Truth], began_at: fl
         if not any(_is_theirs(each, truth) and truth.goes_on(each.at) for truth in truths):
             over = (one.at for one in delivered if _same(one, each) and one.at > each.at and not one.firing)
             lasted_s = _seconds(each.at, min(over, default=None))
-            yield Misplaced(each.receiver, each.incident, each.operator, each.at - began_at, lasted_s)
+            yield Misplaced(each.desk, each.incident, each.operator, each.at - began_at, lasted_s)
 
 
 def _begun(delivered: Iterable[Delivered]) -> Iterator[Delivered]:
     """Of what companies got, the first notification of each alert; what repeats it is left out."""
     firing: set[tuple[str, str]] = set()
     for each in delivered:
-        key = each.receiver, each.incident
-        if each.firing and key not in firing and each.receiver in DESKS:
+        key = each.desk, each.incident
+        if each.firing and key not in firing and each.company in OWNERS:
             yield each
         (firing.add if each.firing else firing.discard)(key)
 
 
 def _same(one: Delivered, other: Delivered) -> bool:
-    return (one.receiver, one.incident) == (other.receiver, other.incident)
+    return (one.desk, one.incident) == (other.desk, other.incident)
 
 
 def _wrongly_named(happened: Iterable[IncidentChanged], truths: list[_Truth], began_at: float) -> Iterator[Misplaced]:

@@ -15,7 +15,7 @@ import yaml
 
 from monitor.configuration import Configuration, load
 from monitor.core.model import Ceremony, Inventory, Mode
-from monitor.rehearsal import province, sample
+from monitor.rehearsal import phones, province, sample
 from monitor.rehearsal.desks import contacts_yaml
 from monitor.rehearsal.peers import BOARD_PORT
 
@@ -33,6 +33,7 @@ FILES = ("points.csv", "points.xlsx", "network.csv", "network.xlsx", "power.csv"
 """Not gateway.yaml: a rehearsal's messages reach our own stand-ins alone."""
 
 
+SECRETS = "secrets"
 ESCALATE_AFTER, DIRECT_AFTER = "60s", "10s"
 
 
@@ -64,7 +65,8 @@ def prepare(
         for name in FILES:
             if (source / name).is_file():
                 shutil.copyfile(source / name, target / name)
-    (target / "gateway.yaml").unlink(missing_ok=True)
+    phones.write_secrets(target / SECRETS)
+    (target / "gateway.yaml").write_text(phones.gateway_yaml(target / SECRETS), encoding="utf-8")
     configuration = load(target)
     if not configuration.contacts.desks:
         (target / "contacts.yaml").write_text(contacts_yaml(configuration.inventory), encoding="utf-8")
@@ -109,8 +111,8 @@ def _write_points(inventory: Inventory, target: Path) -> None:
 def _contacts(path: Path) -> str:
     """The same desks; nobody but our own gateway is told, and the live phase is the only one."""
     written: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-    for name, at_most_s in (("escalate_after", ESCALATE_AFTER), ("direct_after", DIRECT_AFTER)):
-        written[name] = {"live": at_most_s}
+    for name, after in (("escalate_after", ESCALATE_AFTER), ("direct_after", DIRECT_AFTER)):
+        written[name] = {"live": after}
     written["gateways"] = [f"http://127.0.0.1:{BOARD_PORT}"]
     written.pop("watchdog_url", None)
     return yaml.safe_dump(written, allow_unicode=True, sort_keys=False)

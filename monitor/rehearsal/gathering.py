@@ -11,11 +11,10 @@ import msgspec
 from aiohttp import web
 
 from monitor.core.model import Cause, IncidentChanged, PointState
-from monitor.rehearsal.blame import DESKS, Delivered
 from monitor.rehearsal.faults import Span, Step
 from monitor.rehearsal.score import Evidence, Hit, Seen, Sight, Told
 
-POINT_DOWN, MONITOR_BLIND, INCIDENT = "PointDown", "MonitorBlind", "Incident"
+POINT_DOWN, MONITOR_BLIND = "PointDown", "MonitorBlind"
 ERRORS = frozenset({"error", "critical"})
 READ_BYTES = 1 << 20
 WEBHOOK_BYTES = 4 << 20
@@ -143,13 +142,11 @@ class Received(msgspec.Struct):
 
 
 class Webhook:
-    """Stands where the duty desks would: what arrives here has been delivered."""
+    """Behind an Alertmanager that tells everything at once: when each point's alert has come through it."""
 
     def __init__(self, evidence: Evidence) -> None:
         self.firing: set[str] = set()
         """Points of which an alert has arrived and not been resolved."""
-        self.delivered: list[Delivered] = []
-        """Incidents, by the receiver that the shipped routes led them to."""
         self._evidence = evidence
         self._decoder = msgspec.json.Decoder(Received)
 
@@ -157,7 +154,6 @@ class Webhook:
         """The web application that Alertmanager posts to."""
         app = web.Application(client_max_size=WEBHOOK_BYTES)
         app.router.add_post("/", self._receive)
-        app.router.add_post("/{receiver}", self._receive)
         return app
 
     async def _receive(self, request: web.Request) -> web.Response:
@@ -166,21 +162,9 @@ class Webhook:
             received = self._decoder.decode(await request.read())
         except msgspec.DecodeError as error:
             return web.Response(status=400, text=str(error))
-        receiver = request.match_info.get("receiver", "")
         for alert in received.alerts:
-            if receiver:
-                self._deliver(receiver, alert, at)
-            else:
-                self._take(alert, at)
+            self._take(alert, at)
         return web.Response()
-
-    def _deliver(self, receiver: str, alert: ReceivedAlert, at: float) -> None:
-        """What a company, the site's desk or the technical team would have got."""
-        labels = alert.labels
-        if labels.get("alertname") == INCIDENT:
-            owner = labels.get(DESKS[receiver].label, "") if receiver in DESKS else ""
-            firing = alert.status == "firing"
-            self.delivered.append(Delivered(at, receiver, labels.get("incident", ""), owner, firing))
 
     def _take(self, alert: ReceivedAlert, at: float) -> None:
         name, firing = alert.labels.get("alertname"), alert.status == "firing"

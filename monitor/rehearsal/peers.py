@@ -7,13 +7,9 @@ from typing import NamedTuple
 
 import yaml
 
-from monitor.rehearsal.geography import read_data
-
-BOARD_PORT, PROMETHEUS_PORT, ALERTMANAGER_PORT, WEBHOOK_PORT = 8080, 9090, 9093, 9095
+BOARD_PORT, PROMETHEUS_PORT, ALERTMANAGER_PORT, INSTRUMENT_PORT, WEBHOOK_PORT = 8080, 9090, 9093, 9094, 9095
 """In the centre's namespace, where nobody else has a port."""
 SCRAPE_INTERVAL_S = 2
-EVERYTHING = "rehearsal"
-"""The receiver that gets each alert."""
 
 
 class Peer(NamedTuple):
@@ -29,45 +25,40 @@ def find(name: str) -> str | None:
     return shutil.which(name)
 
 
-def alertmanager(scratch: Path, external_url: str) -> Peer | None:
-    """Every alert a group of its own, told at once: what is measured is our time and Alertmanager's, not a setting.
+def alertmanager(scratch: Path, external_url: str, configuration: Path) -> Peer | None:
+    """As the contacts say who is told what; the service keeps its ``configuration``."""
+    command = _alertmanager(scratch / "alertmanager", ALERTMANAGER_PORT, configuration)
+    return (
+        Peer("alertmanager", (*command, f"--web.external-url={external_url}"), ALERTMANAGER_PORT) if command else None
+    )
 
-    Beside that, the routes that are shipped lead to a webhook for each of their receivers.
-    """
+
+def instrument(scratch: Path) -> Peer | None:
+    """Another one, which tells each alert at once and holds nothing back: it measures our time and its own alone."""
+    at_once = {"group_by": ["..."], "group_wait": "0s", "group_interval": "1s", "repeat_interval": "1h"}
+    hook = {"url": f"http://127.0.0.1:{WEBHOOK_PORT}/", "send_resolved": True}
+    config = {
+        "route": {"receiver": "everything", **at_once},
+        "receivers": [{"name": "everything", "webhook_configs": [hook]}],
+    }
+    written = _write(scratch / "instrument.yml", config)
+    command = _alertmanager(scratch / "instrument", INSTRUMENT_PORT, written)
+    return Peer("instrument", command, INSTRUMENT_PORT) if command else None
+
+
+def _alertmanager(storage: Path, port: int, configuration: Path) -> tuple[str, ...]:
+    """Its command line; empty where it is not installed."""
     program = find("prometheus-alertmanager") or find("alertmanager")
     if program is None:
-        return None
-    shipped = yaml.safe_load(read_data("alertmanager.yml"))
-    at_once = {"group_by": ["..."], "group_wait": "0s", "group_interval": "1s", "repeat_interval": "1h"}
-    config = {
-        "route": {
-            "receiver": EVERYTHING,
-            **at_once,
-            "routes": [
-                {"receiver": EVERYTHING, **at_once, "continue": True},
-                {**shipped["route"], "matchers": []},
-            ],
-        },
-        "receivers": [
-            _webhook(EVERYTHING, ""),
-            *(_webhook(each["name"], each["name"]) for each in shipped["receivers"]),
-        ],
-    }
-    arguments = (
-        f"--config.file={_write(scratch / 'alertmanager.yml', config)}",
-        f"--storage.path={scratch / 'alertmanager'}",
-        f"--web.listen-address=127.0.0.1:{ALERTMANAGER_PORT}",
-        f"--web.external-url={external_url}",
+        return ()
+    return (
+        program,
+        f"--config.file={configuration}",
+        f"--storage.path={storage}",
+        f"--web.listen-address=127.0.0.1:{port}",
         "--web.route-prefix=/",
         "--cluster.listen-address=",
     )
-    return Peer("alertmanager", (program, *arguments), ALERTMANAGER_PORT)
-
-
-def _webhook(name: str, path: str) -> dict[str, object]:
-    """A receiver that posts to us."""
-    url = f"http://127.0.0.1:{WEBHOOK_PORT}/{path}"
-    return {"name": name, "webhook_configs": [{"url": url, "send_resolved": True}]}
 
 
 def prometheus(scratch: Path, external_url: str, rules: Sequence[Path], *, alerts: bool) -> Peer | None:

@@ -22,23 +22,28 @@ from aiohttp import web
 
 from monitor.configuration import Configuration
 from monitor.configuration.checks import Role
-from monitor.configuration.links import link_secret
+from monitor.configuration.links import GATEWAY_FILE, link_secret, webhook_secret
+from monitor.core.incidents import Incident
 from monitor.core.model import Point, PointState, Tier
 from monitor.rehearsal import directory, doors, namespaces, peers, remote, reporting, scenario, servers, sites, upses
 from monitor.rehearsal.batteries import Battery
 from monitor.rehearsal.blame import BlameScore, judge
 from monitor.rehearsal.children import Child, Household
+from monitor.rehearsal.deliveries import Deliveries, Told, delivered, deliveries
 from monitor.rehearsal.faults import Fault, Step, has_line, plan
 from monitor.rehearsal.gathering import ServiceLog, Truth, Webhook
 from monitor.rehearsal.links import Carried, Lay
 from monitor.rehearsal.pages import Heard, Laptop, Open
+from monitor.rehearsal.phones import Phones
 from monitor.rehearsal.remote import Browsers, Forwarder
 from monitor.rehearsal.reporting import Frozen, Reported
 from monitor.rehearsal.scenario import MOBILE, Scenario
 from monitor.rehearsal.score import CONNECTED, Evidence, Score, score
 from monitor.rehearsal.servers import SERVERS, SIP_PORT
 from monitor.rehearsal.upses import Upses
-from monitor.store import default_url
+from monitor.rehearsal.watch import Watch
+from monitor.service import alertmanager_configuration
+from monitor.store import Store, default_url
 from monitor.web.links import Links
 from probes.model import Layer
 
@@ -47,8 +52,10 @@ WARM_UP_S = 30.0
 """How long the points may take to be all seen up before the scenario begins all the same."""
 SETTLE_S = 3.0
 """Between the last point's coming up and the beginning, and for what is on its way at the end."""
+ROUTES = "alertmanager.yml"
 STATE = "state"
 """The service's own directory within ours."""
+MOST_MESSAGES = 100_000
 START_S = 30.0
 """How long a program may take to serve."""
 LAPTOP_MINUTES = 90.0
@@ -74,7 +81,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     mobile_loss_ratio: float | None = None
     board: tuple[str, int] = ("127.0.0.1", peers.BOARD_PORT)
     keep: Path | None = None
-    """Where the logs, the configuration and Prometheus' data are kept."""
+    """Where the logs, the configuration, each message to a desk (messages.jsonl) and Prometheus' data are kept."""
     stay: bool = False
     """Keep everything running after the scenario, until told to stop."""
 
@@ -95,6 +102,8 @@ class Scene(msgspec.Struct):
     counts: dict[PointState, int] = {}
     cut_now: int = 0
     alerts_firing: int = 0
+    messages: int = 0
+    """That have come to desks' phones."""
     blind: bool = False
 
 
@@ -110,6 +119,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     prometheus: bool
     score: Score
     blame: BlameScore
+    deliveries: Deliveries | None
+    """None without Alertmanager: nobody is told."""
     forwarder: Carried | None
     pages: Heard | None
     reported: Reported
@@ -199,6 +210,7 @@ class Rehearsal:
         self.scene = Scene(play, len(self._probed), faults=self._plan.faults)
         self._truth = Truth(self.evidence)
         self._webhook = Webhook(self.evidence)
+        self._phones = Phones()
         self._stop = asyncio.Event()
         self._board = stack.enter_context(doors.listen(*setting.board))
         self._doors = {name: stack.enter_context(doors.listen("127.0.0.1", port)) for name, port in PEER_PORTS.items()}
@@ -212,7 +224,9 @@ class Rehearsal:
         self._upses = self._upses_of(upses.points_of(self._checks))
         self._links = Links(link_secret(household.scratch / STATE))
         duties = reporting.plan(configuration.inventory, play.duration_s, self._rng)
-        self._technicians = reporting.Technicians(f"http://127.0.0.1:{peers.BOARD_PORT}", self._links, duties)
+        board = f"http://127.0.0.1:{peers.BOARD_PORT}"
+        self._technicians = reporting.Technicians(board, self._links, duties)
+        self._watch = Watch(board, self._phones, Random(setting.seed))
 
     async def run(self) -> Outcome:
         """From the first program started to the last one ended."""
@@ -226,9 +240,10 @@ class Rehearsal:
             browsers = await stack.enter_async_context(pages)
             began_at = time.time()
             await self._warm_up()
-            technicians = asyncio.create_task(self._technicians.run(), name="technicians")
-            self._tasks.append(technicians)
-            stack.callback(technicians.cancel)
+            for people in (self._technicians.run(), self._watch.run()):
+                at_work = asyncio.create_task(people)
+                self._tasks.append(at_work)
+                stack.callback(at_work.cancel)
             await self._perform(forwarder, browsers)
             if self._setting.stay and not self._stop.is_set():
                 self._enter("staying until Ctrl-C")
@@ -238,8 +253,10 @@ class Rehearsal:
             self._log.read()
             holding, frozen = await reporting.kept(default_url(self._household.scratch / STATE))
             reported = self._technicians.outcome(holding)
+            told = await _kept(default_url(self._household.scratch / STATE))
             heard, carried = await browsers.finish(), await forwarder.finish()
-        return self._outcome(carried, heard, reported, frozen, cpu_s / max(elapsed_s, 0.1), resident, elapsed_s)
+        self._phones.write(self._household.scratch / "messages.jsonl")
+        return self._outcome(told, carried, heard, reported, frozen, cpu_s / max(elapsed_s, 0.1), resident, elapsed_s)
 
     # Opening
 
@@ -287,18 +304,20 @@ class Rehearsal:
     async def _open(self, stack: contextlib.AsyncExitStack) -> Child:
         """Start the peers and the service, each once what it needs is there."""
         alertmanager, prometheus = self._peers()
+        instrument = peers.instrument(self._household.scratch)
         background: list[Coroutine[None, None, None]] = [sites.serve(self._sites), *self._servers()]
         if alertmanager is not None:
             await self._receive(stack)
-        for peer in filter(None, (alertmanager, prometheus)):
+        seen = filter(None, (alertmanager, prometheus))
+        background += [doors.carry(self._doors[peer.name], peer.port) for peer in seen]
+        for peer in filter(None, (alertmanager, instrument, prometheus)):
             self._household.start(peer.name, peer.command)
-            background.append(doors.carry(self._doors[peer.name], peer.port))
         for name in self.scene.absent:
             self._doors[name].close()
         self._tasks = [asyncio.create_task(job) for job in background]
         stack.callback(lambda: [task.cancel() for task in self._tasks])
-        if alertmanager is not None:
-            await self._served(alertmanager.port)
+        for peer in filter(None, (alertmanager, instrument)):
+            await self._served(peer.port)
         service = self._service(alerting=alertmanager is not None)
         self._log = ServiceLog(service.log, self.evidence, sorted(self._probed))
         stack.callback(self._log.close)
@@ -317,7 +336,7 @@ class Rehearsal:
     def _peers(self) -> tuple[peers.Peer | None, peers.Peer | None]:
         scratch = self._household.scratch
         urls = {name: f"http://{doors.address(listener)}" for name, listener in self._doors.items()}
-        alertmanager = peers.alertmanager(scratch, urls["alertmanager"])
+        alertmanager = peers.alertmanager(scratch, urls["alertmanager"], self._routes())
         rules = peers.rule_files(self._setting.config) if self._setting.config else []
         prometheus = peers.prometheus(scratch, urls["prometheus"], rules, alerts=alertmanager is not None)
         found = {"alertmanager": alertmanager, "prometheus": prometheus}
@@ -330,7 +349,16 @@ class Rehearsal:
             self._say(f"{name}: not on the PATH, done without")
         return alertmanager, prometheus
 
+    def _routes(self) -> Path:
+        """Alertmanager's configuration, as the service will keep it: it has to start before."""
+        state, written = self._household.scratch / STATE, self._household.scratch / ROUTES
+        webhook_secret(state, None)
+        text = alertmanager_configuration(self._configuration, str((state / GATEWAY_FILE).absolute()))
+        written.write_text(text, encoding="utf-8")
+        return written
+
     async def _receive(self, stack: contextlib.AsyncExitStack) -> None:
+        await self._phones.open(stack)
         runner = web.AppRunner(self._webhook.application(), access_log=None)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
@@ -346,7 +374,9 @@ class Rehearsal:
             *("--log-format", "json", "--log-level", "debug"),
         ]
         if alerting:
-            command += ["--alertmanager", f"http://127.0.0.1:{peers.ALERTMANAGER_PORT}"]
+            for port in (peers.ALERTMANAGER_PORT, peers.INSTRUMENT_PORT):
+                command += ["--alertmanager", f"http://127.0.0.1:{port}"]
+            command += ["--alertmanager-config", str(self._household.scratch / ROUTES)]
         return self._household.start("service", command, pass_fds=[self._board.fileno()])
 
     async def _served(self, port: int) -> None:
@@ -421,6 +451,7 @@ class Rehearsal:
         self.scene.counts = dict(self._log.counts)
         self.scene.cut_now = len(self._truth.cut_now & self._probed)
         self.scene.alerts_firing = len(self._webhook.firing)
+        self.scene.messages = len(self._phones.arrived)
         self.scene.blind = self._log.blind
         self._show(self.scene)
 
@@ -444,6 +475,7 @@ class Rehearsal:
 
     def _outcome(
         self,
+        told: Told,
         carried: Carried | None,
         heard: Heard | None,
         reported: Reported,
@@ -454,19 +486,40 @@ class Rehearsal:
     ) -> Outcome:
         alerting = "alertmanager" not in self.scene.absent
         result = score(self.evidence, self._probed, tells_s=self._tells_s())
-        inventory = self._configuration.inventory
+        inventory, contacts = self._configuration.inventory, self._configuration.contacts
+        arrived = self._phones.arrived
         blame = judge(
-            self.evidence, self._log.named, self._webhook.delivered, inventory, self._probed, alerted=alerting
+            self.evidence,
+            self._log.named,
+            delivered(arrived, told, contacts),
+            inventory,
+            self._probed,
+            alerted=alerting,
+        )
+        sent = deliveries(
+            arrived,
+            told,
+            contacts,
+            inventory,
+            self.evidence,
+            [row.told_seconds for row in blame.rows if row.owed and row.told_seconds is not None],
+            probed=self._probed,
+            acknowledged=self._watch.tapped,
+            refused=self._watch.refused,
         )
         return Outcome(
             scenario=self.scene.scenario.title,
-            passed=result.passed and blame.passed and not (reported.refused or reported.lost),
+            passed=result.passed
+            and blame.passed
+            and not (reported.refused or reported.lost)
+            and (sent.passed or not alerting),
             points=len(self._probed),
             elapsed_seconds=elapsed_s,
             alerts_by="prometheus-alertmanager" if alerting else "log",
             prometheus="prometheus" not in self.scene.absent,
             score=result,
             blame=blame,
+            deliveries=sent if alerting else None,
             forwarder=carried,
             pages=heard,
             reported=reported,
@@ -478,6 +531,18 @@ class Rehearsal:
 
 
 PEER_PORTS = {"prometheus": peers.PROMETHEUS_PORT, "alertmanager": peers.ALERTMANAGER_PORT}
+
+
+async def _kept(store: str) -> Told:
+    """What the gateway has told, and the incidents as they stand."""
+    opened = await Store.open(store)
+    try:
+        messages = await opened.messages(0.0, limit=MOST_MESSAGES)
+        notices = await opened.notices([name for message in messages for name in message.notices])
+        incidents = [msgspec.msgpack.decode(body, type=Incident) for body in await opened.incidents(0.0)]
+    finally:
+        await opened.close()
+    return Told({each.tracking_id: each for each in messages}, {each.tracking_id: each for each in notices}, incidents)
 
 
 def _has_page(point: Point) -> bool:

@@ -10,6 +10,7 @@ from typing import TextIO
 from monitor.core.attribution import SITE
 from monitor.core.model import PointState
 from monitor.rehearsal.blame import Blamed, BlameScore, Misplaced
+from monitor.rehearsal.deliveries import Deliveries
 from monitor.rehearsal.score import PowerScore, Row, Score, Spread
 from monitor.rehearsal.stage import Outcome, Scene
 
@@ -67,7 +68,7 @@ def scene_lines(scene: Scene) -> Iterator[str]:
     yield "  points   " + "   ".join(f"{state.value} {scene.counts.get(state, 0)}" for state in SHOWN_STATES)
     sight = "   the monitor says that it is blind" if scene.blind else ""
     yield f"  truth    lines cut {scene.cut_now}   alerts firing {scene.alerts_firing}{sight}"
-    yield f"  faults   {_current(scene)}"
+    yield f"  faults   {_current(scene)}   messages to desks {scene.messages}"
     yield "  look     " + "   ".join(f"{name} {url}" for name, url in scene.addresses.items())
     yield "  Ctrl-C ends it, with the score so far"
 
@@ -149,6 +150,27 @@ def _blame(blame: BlameScore) -> Iterator[str]:
         yield f"Told of points that are not expected: {', '.join(blame.merged_points[:FALSE_ALARMS_SHOWN])}"
 
 
+def _deliveries(sent: Deliveries) -> Iterator[str]:
+    """What came to the desks' phones."""
+    channels = ", ".join(f"{count} by {channel}" for channel, count in sent.by_channel.items())
+    yield (
+        f"{sent.messages} messages came to {sent.desks} desks ({channels or 'none'}); from a fault to the phone of who "
+        f"must act {_spread(sent.told_seconds)} s. Alertmanager itself sent {sent.of_alertmanager} mails."
+    )
+    yield (
+        f"The most that one desk got in a minute: {sent.most_in_a_minute}, after something was mended: "
+        f"{sent.most_after_mending}; beyond their budget: {len(sent.beyond_budget)}; twice the same: {sent.twice}; "
+        f"points that fell and nobody was told of: {len(sent.lost_points)}; children told before their parent: "
+        f"{len(sent.children_first)}."
+    )
+    yield (
+        f"{sent.acknowledged} times a desk tapped 'đã tiếp nhận', {sent.refused} refused; {sent.escalated} times the "
+        "level above was told."
+    )
+    wrong = (*sent.beyond_budget, *sent.lost_points, *sent.children_first)
+    yield from (f"  {each}" for each in wrong[:FALSE_ALARMS_SHOWN])
+
+
 def _named(row: Blamed) -> str:
     if row.named_seconds is None:
         return "was not named" if row.owed else "was not named, and need not be"
@@ -169,12 +191,14 @@ def _remarks(outcome: Outcome) -> Iterator[str]:
     if outcome.alerts_by == "log":
         yield "No Alertmanager is on the PATH: the alert's time is when the service raised it, delivered or not."
     else:
-        yield "The alert's time is its arrival at a webhook behind a real Alertmanager (group_wait 0s)."
+        yield "The alert's time is its arrival at a webhook behind a real Alertmanager that holds nothing back."
     yield f"{outcome.points:,} points took part for {outcome.elapsed_seconds:.0f} s; {_load(outcome)}"
     yield from _pages(outcome)
     yield from _reported(outcome)
     yield from _power(outcome.score.power)
     yield from _blame(outcome.blame)
+    if outcome.deliveries is not None:
+        yield from _deliveries(outcome.deliveries)
     for event, count in outcome.service_errors.items():
         yield f"The service logged an error, {event}: {count} times (--keep DIR keeps its log)"
     yield from _false_alarms(outcome.score)
