@@ -48,10 +48,8 @@ HEADER = """\
 NOBODY = "nobody"
 DIRECT = "technical-direct"
 WATCHDOG = "watchdog"
-ALERTS = {Company.SITE: "Incident|PointDegraded", Company.COORDINATION: "CheckInReminder"}
-"""What a company hears of, where that is not incidents alone."""
-POINT_WAIT_S = 5
-"""A lost point waits so long for the incident that explains it, and by then is inhibited by it."""
+POINT_WAIT_S = 10
+"""A lost or degraded point waits so long for the incident that explains it, and by then is inhibited by it."""
 SITE_WAIT_S = 2
 """A district whose codecs fall silent one after the other is one message."""
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -121,6 +119,7 @@ def _root(contacts: Contacts) -> Tree:
             _reminders(contacts),
             *(_technical(desk) for desk in technical),
             *(_company(company, contacts) for company in COMPANIES if _desks(contacts, company)),
+            *(_degraded(contacts) if _desks(contacts, Company.SITE) else ()),
         ],
     }
 
@@ -153,16 +152,30 @@ def _technical(desk: Desk) -> Tree:
 
 
 def _company(company: Company, contacts: Contacts) -> Tree:
-    causes = "|".join(cause for cause, companies in CONCERNED.items() if company in companies)
-    alerts = ALERTS.get(company, "Incident")
     return {
         "receiver": NOBODY,
-        "matchers": [f'alertname =~ "{alerts}"', f'cause =~ "{causes}"'],
-        "group_by": ["alertname", "incident", "district"] if company is Company.SITE else ["incident"],
+        "matchers": ['alertname = "Incident"', _causes(company)],
+        "group_by": ["incident", "district"] if company is Company.SITE else ["incident"],
         "group_wait": f"{SITE_WAIT_S}s" if company is Company.SITE else "0s",
         "continue": True,
         "routes": list(_of_company(company, contacts, [])),
     }
+
+
+def _degraded(contacts: Contacts) -> Iterator[Tree]:
+    """The desk for sites hears of points that are up and yet not well, a district a message."""
+    yield {
+        "receiver": NOBODY,
+        "matchers": ['alertname = "PointDegraded"', _causes(Company.SITE)],
+        "group_by": ["alertname", "district"],
+        "group_wait": f"{POINT_WAIT_S}s",
+        "continue": True,
+        "routes": list(_of_company(Company.SITE, contacts, [])),
+    }
+
+
+def _causes(company: Company) -> str:
+    return f'cause =~ "{"|".join(cause for cause, companies in CONCERNED.items() if company in companies)}"'
 
 
 def _of_company(company: Company, contacts: Contacts, grouped: list[str]) -> Iterator[Tree]:

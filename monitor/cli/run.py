@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import click
+import msgspec
 import structlog
 import uvloop
 
@@ -152,14 +153,22 @@ def configure_log(form: str, level: int) -> None:
     ]
     final: structlog.typing.Processor = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     if form == "json":
-        final = structlog.processors.JSONRenderer(ensure_ascii=False)
+        final = structlog.processors.JSONRenderer(_as_json)
     structlog.configure(
         processors=[*shared, final],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=(
+            structlog.BytesLoggerFactory(sys.stderr.buffer)
+            if form == "json"
+            else structlog.PrintLoggerFactory(sys.stderr)
+        ),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+
+
+def _as_json(line: object, **_: object) -> bytes:
+    return msgspec.json.encode(line, enc_hook=repr)
 
 
 def _guess_url(listen: str) -> str:

@@ -239,7 +239,7 @@ def _bounded(people: int) -> int:
 def _yes(cell: Cell, _points: Mapping[str, Point]) -> bool:
     if not _is_plain(cell):
         raise _Wrong(Fault.FORMULA)
-    written = plain(str(int(cell)) if isinstance(cell, bool | float) else str(cell if cell is not None else ""))
+    written = plain(f"{cell:g}" if isinstance(cell, bool | float) else str(cell if cell is not None else ""))
     if written not in YES | NO:
         raise _Wrong(Fault.NOT_YES_OR_NO)
     return written in YES

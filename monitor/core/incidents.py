@@ -40,6 +40,8 @@ from probes.model import Histogram, Layer
 
 HOLD_AT_MOST_S = 2.0
 """How long a cause waits for its neighbours to be probed."""
+UNSETTLED_RATIO = 0.02
+"""So many of them need not be waited for: of a thousand, chance alone has some in a confirm burst at any time."""
 DOUBTFUL_HOLD_S = 3.5
 """How long one waits of which it is not clear who must act: the next answers may tell."""
 TAKES_OVER_AFTER_S = 2.0
@@ -190,6 +192,8 @@ class Incidents:
         self._wanted: dict[str, Blame] = {}
         """What the latest attribution blames, by the incident's id."""
         self._wanted_since: dict[str, float] = {}
+        self._explained: set[str] = set()
+        """Points that were down when the latest attribution was asked for."""
         self._unsettled: dict[str, float] = {}
         """Until when what was ongoing before a restart waits for its points to be probed."""
 
@@ -253,6 +257,7 @@ class Incidents:
         """Take in what is the most probable explanation now."""
         self._wanted = {f"{blame.tree}:{blame.node}": blame for blame in attribution.blamed}
         self._wanted_since = {key: self._wanted_since.get(key, now) for key in self._wanted}
+        self._explained = {*attribution.undetermined, *(point for one in attribution.blamed for point in one.points)}
         self.suspects = tuple(sorted({*self.suspects, *attribution.suspects} & province.points.keys()))
         return self.advance(province, now)
 
@@ -399,16 +404,21 @@ class Incidents:
         return any(_lives_on_battery(province.points.get(point)) for point in province.territory.beneath(blame.node))
 
     def _is_time(self, key: str, blame: Blame, free: Sequence[str], province: Province, now: float) -> bool:
-        """Whether its neighbours have been probed since the last of its points fell, or it has waited long enough."""
+        """Whether its neighbours have been probed since most of its points fell, or it has waited long enough."""
         waited_s = now - self._wanted_since.get(key, now)
-        doubtful = blame.owner_probability < RISES[Certainty.PROBABLE]
+        doubtful = blame.owner_probability < RISES[Certainty.PROBABLE] or not free  # batteries tell one after the other
         if waited_s >= (DOUBTFUL_HOLD_S if doubtful else HOLD_AT_MOST_S):
             return True
         if doubtful:
             return False
-        fell_at = max((province.points[point].since for point in free), default=-inf)
+        fell = sorted(province.points[point].since for point in free)
+        fell_at = fell[len(fell) // 2]  # stragglers say nothing of the neighbours
         neighbours = province.territory.neighbours(blame.tree, blame.node)
-        return all(is_settled(province.points.get(point), fell_at) for point in neighbours)
+        known = self._explained | {*free, *province.territory.beneath(blame.node)}
+        if any(_is_down(province.points.get(point)) and point not in known for point in neighbours):
+            return False  # it fell since the attribution was asked for
+        waited_for = sum(not is_settled(province.points.get(point), fell_at) for point in neighbours)
+        return waited_for <= len(neighbours) * UNSETTLED_RATIO
 
     def _open(self, key: str, blame: Blame, known: Incident | None, since: float, now: float) -> Incident:
         """The incident with this cause, anew or again."""
@@ -492,7 +502,15 @@ class Incidents:
             other = self._by_id.get(key or "")
             if other is not None and other.ongoing:
                 return other
-        return None
+        return self._above(incident) if not incident.hit else None
+
+    def _above(self, incident: Incident) -> Incident | None:
+        """Of one that no point fell of yet: the ongoing incident with a cause that has all of its points on battery."""
+        if not incident.on_battery:
+            return None
+        others = (self._by_id[key] for key in self._wanted if key in self._by_id)
+        ours = set(incident.on_battery)
+        return next((one for one in others if one.ongoing and one is not incident and ours <= {*one.on_battery}), None)
 
     def _claimed(self, point: str) -> str | None:
         holder = self._holder.get(point)

@@ -3,7 +3,7 @@
 Whatever is awaited here is committed when it returns; then it may be told to a person.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
 
 from monitor.core.access import Account, ApiToken, AuditEntry, Session
@@ -106,6 +106,9 @@ class Dispatches(Protocol):
 
     async def thread(self, number: int) -> Thread | None:
         """One; None for a number that is not there."""
+
+    async def threads_of(self, numbers: Collection[int]) -> list[Thread]:
+        """Those with these numbers."""
 
     async def waiting(self) -> list[Notice]:
         """Notices that no message tells yet, the oldest first."""

@@ -29,7 +29,7 @@ QUICK, QUICK_S = 4, 0.25
 DEAD_AFTER_S, DEAD_AT_MOST_S = 1.9, 5.0
 """A beat unanswered for so long, and four times the jitter: the socket is given up."""
 LATE_S = 1.0
-OPEN_WITHIN_S = 4.0
+OPEN_WITHIN_S = 8.0
 WAIT_S, WAIT_AT_MOST_S = 0.3, 4.0
 OPENING, OPENING_S = 20, 0.02
 """At the start so many pages come at once, so far apart."""
@@ -250,7 +250,8 @@ class Page(asyncio.Protocol):
         """Once a second: a beat, or an end to a socket that is dead."""
         if self._transport is None:
             return
-        if self._waiting and time.monotonic() - self._waiting[0][1] > self._patience_s:
+        patience_s = self._patience_s if self._switched else OPEN_WITHIN_S
+        if self._waiting and time.monotonic() - self._waiting[0][1] > patience_s:
             for _ in self._waiting:
                 self._count(late=self._switched)
             self.give_up()

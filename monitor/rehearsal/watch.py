@@ -16,6 +16,8 @@ READS_AFTER_S = (4.0, 20.0)
 """Between the message and the tap."""
 ASLEEP = 0.2
 """Of the addresses, never to tap."""
+OVER = 409
+"""Status of a tap that came when all was over."""
 REPAIR_MINUTES = ("15", "30", "60", "")
 FIELD = re.compile(r'name="(form|thread)" value="([^"]+)"')
 
@@ -32,7 +34,7 @@ class Watch:
         self.tapped = 0
         """Acknowledgements that were taken."""
         self.refused = 0
-        """Links or forms that were not: a defect of ours, but for what is over by then."""
+        """Links or forms that were not: a defect of ours."""
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -65,8 +67,8 @@ class Watch:
                 return
             sent = aiohttp.FormData([*fields, ("minutes", self._rng.choice(REPAIR_MINUTES))])
             async with client.post(path, data=sent, allow_redirects=False) as response:
-                taken = response.status == 303
+                taken, late = response.status == 303, response.status == OVER
         except (aiohttp.ClientError, TimeoutError):
-            taken = False
+            taken = late = False
         self.tapped += taken
-        self.refused += not taken
+        self.refused += not taken and not late

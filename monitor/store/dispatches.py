@@ -5,7 +5,7 @@ was there and decides: a thread is opened once, a notice told once, one of them 
 See :class:`monitor.core.records.Dispatches` for what is promised.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from hashlib import blake2b
 from typing import Any, TypeVar
 
@@ -70,6 +70,14 @@ class StoredDispatches:
             return None
         found = await self._ask(select(schema.threads).where(schema.threads.c.number == number), _thread_of)
         return found[0] if found else None
+
+    async def threads_of(self, numbers: Collection[int]) -> list[Thread]:
+        """Those with these numbers."""
+        table, wanted, found = schema.threads, sorted(numbers), list[Thread]()
+        for start in range(0, len(wanted), AT_ONCE):
+            asked = select(table).where(table.c.number.in_(wanted[start : start + AT_ONCE]))
+            found += await self._ask(asked, _thread_of)
+        return found
 
     async def waiting(self) -> list[Notice]:
         """Notices that no message tells yet, the oldest first."""

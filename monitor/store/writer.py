@@ -28,6 +28,8 @@ MOST_ROWS = 50_000
 """Rows that nobody waits for."""
 LARGEST_BATCH = 500
 """Works, and rows, that go out together."""
+FEW = 50
+"""Rows that go out with works which somebody waits for."""
 NOTE_EVERY_S = 0.5
 AGAIN_S = 0.5
 """After a failure."""
@@ -156,7 +158,7 @@ class Writer:
         """Commit what waits; whether the database took it, or had reason not to."""
         self._wake.clear()
         asked = [self._asked.popleft() for _ in range(min(LARGEST_BATCH, len(self._asked)))]
-        rows = self._backlog.take(LARGEST_BATCH)
+        rows = self._backlog.take(FEW if asked else LARGEST_BATCH)  # who waits does not wait for what nobody waits for
         self._in_hand = len(asked) + len(rows)
         try:
             return await self._commit([one for one in asked if not one.answer.done()], rows)

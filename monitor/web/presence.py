@@ -178,7 +178,7 @@ class Presence:
             await self._keep(self._session(request, point_id, socket))
         except ConnectionError:
             log.debug("page gone", point=point_id)
-        return socket
+        return socket if socket.prepared else web.Response(status=503)  # to nobody: it left before we answered
 
     def _session(self, request: web.Request, point_id: str, socket: web.WebSocketResponse) -> Session:
         token, name, now = request.match_info["token"], _name_of(request), asyncio.get_running_loop().time()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.core.bulk import HEADINGS, MOST_ERRORS, Column, Fault, plain, read_table
+from monitor.core.bulk import HEADINGS, MOST_ERRORS, Column, Fault, _Wrong, _yes, plain, read_table
 from monitor.core.checkin import PowerSupply
 from monitor.core.model import Mode, Point, Tier
 
@@ -152,3 +152,9 @@ def test_whatever_stands_in_the_cells_it_is_drafts_or_errors(rows: list[tuple[An
     assert not (table.drafts and table.errors)
     assert len({point for point, _ in table.drafts}) == len(table.drafts)
     assert all(POINTS[point].expected and draft.delegates in (None, *range(20_001)) for point, draft in table.drafts)
+
+
+@pytest.mark.parametrize("cell", [float("inf"), float("nan"), 1.7, 3.0, -2.5])
+def test_a_number_that_is_neither_one_nor_zero_is_no_yes(cell: float) -> None:
+    with pytest.raises(_Wrong):
+        _yes(cell, {})

@@ -102,7 +102,7 @@ def test_grafana_reads_what_is_provisioned() -> None:
 
 @pytest.mark.parametrize("secret", COMPOSE["secrets"])
 def test_no_secret_is_committed(secret: str) -> None:
-    """Its file is ignored, the image does not hold it, the monitor sees it in no mount; and it is told how to make it."""
+    """Its file is ignored, neither the image nor a mount of the monitor has it; and it is told how to make it."""
     path = ROOT / COMPOSE["secrets"][secret]["file"]
     shown = str(path.relative_to(ROOT))
     assert f"/{path.name}" in (path.parent / ".gitignore").read_text(encoding="utf-8").splitlines()

@@ -34,7 +34,7 @@ def test_what_comes_with_the_program_suits_the_sample(name: str, sample: Invento
 
 
 def test_the_scenarios_of_the_program() -> None:
-    assert scenario.names() == ["calm", "cuts", "district-cut", "morning", "uplink", "who"]
+    assert scenario.names() == ["calm", "cuts", "district-cut", "morning", "storm", "uplink", "who"]
     assert scenario.path_of("my.yaml") == Path("my.yaml")
 
 

@@ -4,6 +4,7 @@ import io
 
 from monitor.core.model import PointState
 from monitor.rehearsal.blame import Blamed, BlameScore, Misplaced
+from monitor.rehearsal.deliveries import Deliveries
 from monitor.rehearsal.faults import Fault
 from monitor.rehearsal.links import Carried
 from monitor.rehearsal.pages import Heard
@@ -86,6 +87,24 @@ BLAME = BlameScore(
 )
 
 
+DELIVERIES = Deliveries(
+    messages=20,
+    of_alertmanager=2,
+    by_channel={"email": 5, "sms": 17},
+    desks=7,
+    told_seconds=Spread.of([2.5, 3.5]),
+    most_in_a_minute=4,
+    most_after_mending=2,
+    beyond_budget=("vnpt-395",),
+    twice=0,
+    lost_points=("x-9",),
+    children_first=(),
+    escalated=1,
+    acknowledged=6,
+    refused=0,
+)
+
+
 def outcome(result: Score, *, alerts_by: str = "prometheus-alertmanager") -> Outcome:
     return Outcome(
         scenario="Buổi sáng",
@@ -96,6 +115,7 @@ def outcome(result: Score, *, alerts_by: str = "prometheus-alertmanager") -> Out
         prometheus=False,
         score=result,
         blame=BLAME,
+        deliveries=DELIVERIES,
         forwarder=Carried(1000, 1, 2, 0, 0.001, 1.0, 10.0),
         pages=HEARD,
         reported=Reported(990, 51_234, 1, 0.125, 2),
@@ -150,3 +170,11 @@ def test_who_was_named_and_told_is_shown() -> None:
         "Told of points that are not expected: x-1",
     ):
         assert line in lines
+
+
+def test_what_came_to_the_desks_is_told_and_what_did_not() -> None:
+    lines = table(outcome(score(Evidence(FAULTS, ended_at=150), frozenset({"a"}), alerted=False))).splitlines()
+    told = "20 messages came to 7 desks (5 by email, 17 by sms); from a fault to the phone of who must act "
+    assert f"{told}3.00 / 3.50 / 3.50 s. Alertmanager itself sent 2 mails." in lines
+    assert "6 times a desk tapped 'đã tiếp nhận', 0 refused; 1 times the level above was told." in lines
+    assert lines[lines.index("  vnpt-395") + 1] == "  x-9"

@@ -29,7 +29,6 @@ from monitor.core.notices import (
     MessageState,
     Notice,
     Outcome,
-    Parcel,
     Result,
     Thread,
 )
@@ -76,9 +75,11 @@ class Dispatcher:
     async def dispatch(self, now: float) -> None:
         """Make messages of what may be told now, and send all that is due. Raises NotRecorded."""
         await self._compose(now)
-        for message in await self._dispatches.pending():
-            if message.due_at <= now and message.tracking_id not in self._flying and len(self._flying) < AT_ONCE:
-                self._launch(message)
+        grounded = (each for each in await self._dispatches.pending() if each.tracking_id not in self._flying)
+        due = [message for message in grounded if message.due_at <= now][: AT_ONCE - len(self._flying)]
+        if due:
+            for message, notices, thread in await self._contents(due):
+                self._launch(message, notices, thread)
 
     async def go_on(self, channel: Channel, reference: str, now: float) -> None:
         """A message has not arrived, says its provider: the desk's next channel, where there is one."""
@@ -100,6 +101,17 @@ class Dispatcher:
                 )
                 await self._dispatches.attempted(again, told)
 
+    async def _contents(self, due: Sequence[Message]) -> list[tuple[Message, list[Notice], Thread | None]]:
+        """What each tells, and within which thread; asked at once for all."""
+        told = await self._dispatches.notices([name for message in due for name in message.notices])
+        by_name = {notice.tracking_id: notice for notice in told}
+        threads = {each.number: each for each in await self._dispatches.threads_of({one.thread for one in told})}
+        found = []
+        for message in due:
+            notices = [by_name[name] for name in message.notices if name in by_name]
+            found.append((message, notices, threads.get(notices[0].thread) if notices else None))
+        return found
+
     async def close(self) -> None:
         """What flies is let finish, for a moment."""
         flying = list(self._flying.values())
@@ -117,8 +129,9 @@ class Dispatcher:
         if not waiting:
             return
         sent = await self._dispatches.messages(now - MINUTE_S)
-        for desk, notices in groupby(waiting, key=lambda notice: notice.desk):
-            await self._compose_for(desk, list(notices), [each for each in sent if each.desk == desk], now)
+        desks = [(desk, list(notices)) for desk, notices in groupby(waiting, key=lambda notice: notice.desk)]
+        composing = (self._compose_for(*one, [each for each in sent if each.desk == one[0]], now) for one in desks)
+        await asyncio.gather(*composing)  # so that all are committed together
 
     async def _compose_for(self, desk: str, waiting: list[Notice], sent: list[Message], now: float) -> None:
         post = self._contacts().desks.get(desk)
@@ -136,8 +149,8 @@ class Dispatcher:
 
     # Sending
 
-    def _launch(self, message: Message) -> None:
-        task = asyncio.create_task(self._send(message), name=f"message {message.tracking_id}")
+    def _launch(self, message: Message, notices: Sequence[Notice], thread: Thread | None) -> None:
+        task = asyncio.create_task(self._send(message, notices, thread), name=f"message {message.tracking_id}")
         self._flying[message.tracking_id] = task
         task.add_done_callback(lambda done: self._landed(message, done))
 
@@ -146,7 +159,7 @@ class Dispatcher:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("message.defect", message=message.tracking_id, error=repr(error))
 
-    async def _send(self, message: Message) -> None:
+    async def _send(self, message: Message, notices: Sequence[Notice], thread: Thread | None) -> None:
         desk = self._contacts().desks.get(message.desk)
         receivers = self._receivers()
         channels = tuple(each for each in desk.channels if each in receivers) if desk is not None else ()
@@ -156,7 +169,7 @@ class Dispatcher:
             return
         began, at = time.monotonic(), self._clock()
         self._turn(channel, self.circuits.get(channel, CLOSED).begun(at))
-        result = await self._hand_over(message, desk, channel, receivers[channel])
+        result = await self._hand_over(self._letter(message, desk, notices, thread), channel, receivers[channel])
         self._turn(channel, self.circuits[channel].after(result.outcome, self._clock()))
         refused = await self._refused(message)
         after = next_try(message, channels, channel, result, self.circuits, self._clock(), refused)
@@ -194,24 +207,17 @@ class Dispatcher:
         closed = [channel for channel in channels if not self.circuits.get(channel, CLOSED).is_open(now)]
         return next(iter(closed or channels), None)
 
-    async def _hand_over(self, message: Message, desk: Desk, channel: Channel, receiver: Receiver) -> Result:
+    async def _hand_over(self, letter: Letter, channel: Channel, receiver: Receiver) -> Result:
         """A channel never raises; should our own words, we try another."""
         try:
-            parcel = await self._parcel(message, desk, channel)
+            parcel = render(letter, channel)
             async with asyncio.timeout(SENDS_WITHIN_S):
-                return await receiver.send(desk.address(channel), parcel, message.tracking_id)
-        except NotRecorded as error:
-            return Result(outcome=Outcome.FAILED, detail=str(error))
+                return await receiver.send(letter.desk.address(channel), parcel, letter.tracking_id)
         except TimeoutError:
             return Result(outcome=Outcome.FAILED, detail=f"no answer within {SENDS_WITHIN_S:g} s")
         except Exception as error:
             log.exception("channel.defect", channel=channel)
             return Result(outcome=Outcome.FAILED, detail=f"a defect of ours: {type(error).__name__}")
-
-    async def _parcel(self, message: Message, desk: Desk, channel: Channel) -> Parcel:
-        notices = await self._dispatches.notices(message.notices)
-        thread = await self._dispatches.thread(notices[0].thread) if notices else None
-        return render(self._letter(message, desk, notices, thread), channel)
 
     def _letter(self, message: Message, desk: Desk, notices: Sequence[Notice], thread: Thread | None) -> Letter:
         ceremony = self._ceremony()
