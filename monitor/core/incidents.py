@@ -192,6 +192,8 @@ class Incidents:
         self._wanted: dict[str, Blame] = {}
         """What the latest attribution blames, by the incident's id."""
         self._wanted_since: dict[str, float] = {}
+        self._claims: dict[str, str] = {}
+        """Point → what it is down because of, by the latest attribution; of several the largest."""
         self._explained: set[str] = set()
         """Points that were down when the latest attribution was asked for."""
         self._unsettled: dict[str, float] = {}
@@ -257,7 +259,8 @@ class Incidents:
         """Take in what is the most probable explanation now."""
         self._wanted = {f"{blame.tree}:{blame.node}": blame for blame in attribution.blamed}
         self._wanted_since = {key: self._wanted_since.get(key, now) for key in self._wanted}
-        self._explained = {*attribution.undetermined, *(point for one in attribution.blamed for point in one.points)}
+        self._claims = {point: key for key, one in reversed(self._wanted.items()) for point in one.points}
+        self._explained = {*attribution.undetermined, *self._claims}
         self.suspects = tuple(sorted({*self.suspects, *attribution.suspects} & province.points.keys()))
         return self.advance(province, now)
 
@@ -317,10 +320,11 @@ class Incidents:
 
     def _join(self, incident: Incident, points: Iterable[str], province: Province, now: float) -> int:
         """Those of the points that are down, and not held by an incident with a cause of its own."""
+        ours = set(incident.points)
         new = [
             point
             for point in points
-            if point not in incident.points and _is_down(province.points.get(point)) and self._is_free(point, incident)
+            if point not in ours and _is_down(province.points.get(point)) and self._is_free(point, incident)
         ]
         for point in new:
             holder = self._by_id.get(self._holder.get(point, ""))
@@ -336,8 +340,7 @@ class Incidents:
         holder = self._by_id.get(self._holder.get(point, ""))
         if holder is None or holder is incident or not holder.ongoing:
             return True
-        blame = self._wanted.get(holder.id)
-        return holder.state is not IncidentState.RECOVERING and (blame is None or point not in blame.points)
+        return holder.state is not IncidentState.RECOVERING and self._claims.get(point) != holder.id
 
     def _leave(self, incident: Incident, points: Sequence[str], now: float) -> None:
         for point in points:
@@ -394,8 +397,7 @@ class Incidents:
             return True
         if holder.state is IncidentState.RECOVERING:
             return False
-        claim = self._wanted.get(holder.id)
-        if claim is not None and point in claim.points:
+        if self._claims.get(point) == holder.id:
             return False
         patience_s = 0.0 if holder.tree is Tree.SITE and blame.tree is not Tree.SITE else TAKES_OVER_AFTER_S
         return now - self._wanted_since.get(key, now) >= patience_s
@@ -516,7 +518,7 @@ class Incidents:
         holder = self._holder.get(point)
         if holder is not None and holder in self._wanted:
             return holder
-        return next((key for key, blame in self._wanted.items() if point in blame.points), holder)
+        return self._claims.get(point, holder)
 
     def _replace(self, incident: Incident, successor: Incident, now: float) -> Iterator[IncidentChanged]:
         """Another explanation has taken its place, in part or as a whole."""

@@ -74,6 +74,8 @@ ATTRIBUTE_AGAIN_S = 5.0
 """and so often while an incident is ongoing and nothing changes: batteries drain, words grow old."""
 RESTLESS_S = 6.0
 """So long after a change the neighbours' answers still come in."""
+RESTS, RESTS_AT_MOST_S = 4.0, 3.0
+"""In a storm one takes longer: it then rests for so many times as long, so that probing goes on, but not longer."""
 REVIEW_EVERY_S = 0.2
 """How often incidents are looked at for what time alone changes."""
 LAG_S = 0.25
@@ -304,6 +306,7 @@ class Pipeline:
         since_s = now - self._asked_at
         restless = self._unanswered or self._changed_at > self._asked_at - RESTLESS_S
         wait_s = ATTRIBUTE_EVERY_S if restless else ATTRIBUTE_AGAIN_S if self.incidents.waiting else inf
+        wait_s = max(wait_s, min(self.incidents.attribution_s * RESTS, RESTS_AT_MOST_S))
         if self.blind or 0 <= since_s < wait_s:
             return None
         self._asked_at, self._unanswered = now, True

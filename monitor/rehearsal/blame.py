@@ -20,6 +20,8 @@ from monitor.rehearsal.score import GRACE_S, OWED_S, Evidence, Hit, Spread
 
 NAMED_WITHIN_S = 5.0
 """After the second of its points fell, the company that must act is to be named."""
+SUMMARY_WITHIN_S = 70.0
+"""The same where its desk has had its messages of this minute: then it stands in the next summary."""
 ENDS_WITHIN_S = 60.0
 """A fault may be spoken of for so long after it is mended: its points come up one after the other."""
 OPENINGS = frozenset({Change.OPENED, Change.REOPENED})
@@ -48,6 +50,8 @@ class Delivered(msgspec.Struct, frozen=True):
     operator: str
     """Who is to act on it, of those that the desk's company speaks for; empty where it speaks for none."""
     firing: bool
+    summary: bool = False
+    """With others in one message, for the desk's budget was spent."""
 
 
 class Blamed(msgspec.Struct, frozen=True):
@@ -67,6 +71,8 @@ class Blamed(msgspec.Struct, frozen=True):
     """The same to the first incident at the very node."""
     told_seconds: float | None
     """The same to a phone of the company's own desk."""
+    told_with_others: bool = False
+    """In a summary, which comes once a minute."""
 
 
 class Misplaced(msgspec.Struct, frozen=True):
@@ -186,11 +192,12 @@ def _row(
     right = [each for each in happened if hits[0].cut_at <= each.at <= ends_at and _accuses(each, truth)]
     counted = _counted(truth, right[0].node if right else "")
     exact = (each.at for each in right if each.node == truth.fault.node)
-    told = (
-        each.at
+    told = [
+        (each.at, each.summary)
         for each in delivered
         if each.firing and hits[0].cut_at <= each.at <= ends_at and _is_theirs(each, truth)
-    )
+    ]
+    told_at, with_others = min(told, default=(None, False))
     lasted_s = min(counted.mended_at, evidence.ended_at or inf) - counted.cut_at
     return Blamed(
         truth.fault.name,
@@ -200,7 +207,8 @@ def _row(
         right[0].incident if right else "",
         _seconds(counted.cut_at, right[0].at if right else None),
         _seconds(counted.cut_at, min(exact, default=None)),
-        _seconds(counted.cut_at, min(told, default=None)),
+        _seconds(counted.cut_at, told_at),
+        with_others,
     )
 
 
@@ -222,10 +230,9 @@ def _seconds(begun: float, at: float | None) -> float | None:
 def _in_time(row: Blamed, *, alerted: bool) -> bool:
     if not row.owed:
         return True
-    return all(
-        seconds is not None and seconds <= NAMED_WITHIN_S
-        for seconds in (row.named_seconds, *([row.told_seconds] if alerted else []))
-    )
+    told_within_s = SUMMARY_WITHIN_S if row.told_with_others else NAMED_WITHIN_S
+    owed = [(row.named_seconds, NAMED_WITHIN_S), *([(row.told_seconds, told_within_s)] if alerted else [])]
+    return all(seconds is not None and seconds <= within_s for seconds, within_s in owed)
 
 
 # Wrong

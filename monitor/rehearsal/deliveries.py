@@ -14,7 +14,7 @@ import msgspec
 from monitor.core.contacts import Contacts
 from monitor.core.incidents import Incident
 from monitor.core.model import Inventory
-from monitor.core.notices import Kind, Message, Notice
+from monitor.core.notices import Form, Kind, Message, Notice
 from monitor.rehearsal.blame import OWNERS, Delivered
 from monitor.rehearsal.phones import Arrival
 from monitor.rehearsal.score import OWED_S, Evidence, Hit, Spread
@@ -76,11 +76,12 @@ def delivered(arrivals: Iterable[Arrival], told: Told, contacts: Contacts) -> It
     """Who got to know of which incident, when; for :func:`monitor.rehearsal.blame.judge`."""
     for arrival, notice in _told(arrivals, told):
         desk = contacts.desks.get(notice.desk)
+        summary = told.messages[arrival.tracking_id].form is Form.SUMMARY
         if desk is not None and notice.story.incident:
             owner = OWNERS.get(desk.company)
             operator = notice.story.labels.get(owner.label, "") if owner is not None else ""
             firing = notice.kind not in ENDS
-            yield Delivered(arrival.at, desk.id, desk.company, notice.story.incident, operator, firing)
+            yield Delivered(arrival.at, desk.id, desk.company, notice.story.incident, operator, firing, summary)
 
 
 def deliveries(

@@ -26,7 +26,7 @@ SLOTS = 100
 """Beats are spread over the second in so many steps."""
 QUICK, QUICK_S = 4, 0.25
 """So many beats follow a connection at once, so far apart."""
-DEAD_AFTER_S, DEAD_AT_MOST_S = 1.9, 5.0
+DEAD_AFTER_S, DEAD_AT_MOST_S = 4.0, 8.0
 """A beat unanswered for so long, and four times the jitter: the socket is given up."""
 LATE_S = 1.0
 OPEN_WITHIN_S = 8.0

@@ -9,7 +9,7 @@ import yaml
 
 BOARD_PORT, PROMETHEUS_PORT, ALERTMANAGER_PORT, INSTRUMENT_PORT, WEBHOOK_PORT = 8080, 9090, 9093, 9094, 9095
 """In the centre's namespace, where nobody else has a port."""
-SCRAPE_INTERVAL_S = 2
+SCRAPE_INTERVAL_S = 5
 
 
 class Peer(NamedTuple):

@@ -176,6 +176,7 @@ def _named(row: Blamed) -> str:
         return "was not named" if row.owed else "was not named, and need not be"
     fell = "its point" if row.operator == SITE or row.points < 2 else f"the second of {row.points} points"
     told = f", told after {row.told_seconds:.1f} s" if row.told_seconds is not None else ""
+    told += " with others" if row.told_with_others else ""
     return f"named {row.named_seconds:.1f} s after {fell} fell ({row.named}){told}"
 
 

@@ -1,5 +1,6 @@
 """Who was named and told, judged from hand-made evidence."""
 
+import msgspec
 import pytest
 
 from monitor.core.attribution import SITE
@@ -196,3 +197,10 @@ def test_nothing_may_be_opened_while_our_own_uplink_is_lost() -> None:
 def test_a_site_incident_of_a_merged_point_fails() -> None:
     found = judged([named(103.5, VNPT), named(104.0, SITE, node="merged")], [told(104.0, "vnpt", VNPT)])
     assert (found.merged_points, found.passed) == (("merged",), False)
+
+
+def test_a_desk_that_has_had_its_messages_may_read_of_it_in_the_next_summary() -> None:
+    late = Delivered(140.0, "vnpt", Company.TELECOM, "network:agg", VNPT, True)
+    assert not judged([named(103.5, VNPT)], [late]).passed
+    found = judged([named(103.5, VNPT)], [msgspec.structs.replace(late, summary=True)])
+    assert (found.rows[0].told_with_others, found.passed) == (True, True)

@@ -30,10 +30,10 @@ NOTHING = Step(None)
 
 
 def next_step(waiting: Sequence[Notice], sent: Sequence[Message], budget: int, now: float) -> Step:
-    """What this desk is sent now. ``waiting``: what it is not told yet; ``sent``: its messages, of a minute or more."""
+    """What this desk is sent now. ``waiting``: what it is not told yet; ``sent``: its messages of two minutes."""
     if not waiting:
         return NOTHING
-    recent = [message for message in sent if now - MINUTE_S < message.created_at <= now]
+    recent = [message for message in sent if abs(now - _rang_at(message, now)) < MINUTE_S]  # some since we looked
     singles = sum(message.form is Form.SINGLE for message in recent)
     ordered = sorted(waiting, key=lambda notice: (notice.kind is not Kind.ESCALATED, notice.at, notice.tracking_id))
     if singles < budget - 1 and len(recent) < budget:
@@ -43,7 +43,7 @@ def next_step(waiting: Sequence[Notice], sent: Sequence[Message], budget: int, n
 
 def _summary(ordered: Sequence[Notice], recent: Sequence[Message], budget: int, now: float) -> Step:
     """All that waits, once it has been gathered and the last summary is a minute old."""
-    frees_at = _frees_at(recent, budget)
+    frees_at = _frees_at([_rang_at(message, now) for message in recent], budget)
     gathered_at = min(notice.at for notice in ordered) + GATHER_S
     look_at = max(frees_at, gathered_at if gathered_at - now <= GATHER_S else now)
     if now < look_at:
@@ -52,7 +52,14 @@ def _summary(ordered: Sequence[Notice], recent: Sequence[Message], budget: int, 
     return Step(Form.SINGLE if alone else Form.SUMMARY, tuple(ordered))
 
 
-def _frees_at(recent: Sequence[Message], budget: int) -> float:
+def _rang_at(message: Message, now: float) -> float:
+    """When the phone rang, or will: what is on its way rings now at the soonest, unless it has been for too long."""
+    if message.finished_at is not None:
+        return message.finished_at
+    return max(now, message.created_at) if now - message.created_at < MINUTE_S else message.created_at
+
+
+def _frees_at(recent: Sequence[float], budget: int) -> float:
     """When the minute has room for one more message; at once where it has."""
-    created = sorted(message.created_at for message in recent)
-    return created[-budget] + MINUTE_S if len(created) >= budget else 0.0
+    rang = sorted(recent)
+    return rang[-budget] + MINUTE_S if len(rang) >= budget else 0.0

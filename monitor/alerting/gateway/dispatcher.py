@@ -128,7 +128,7 @@ class Dispatcher:
         self.counters.oldest_waiting_s = max((now - notice.at for notice in waiting), default=0.0)
         if not waiting:
             return
-        sent = await self._dispatches.messages(now - MINUTE_S)
+        sent = await self._dispatches.messages(now - 2 * MINUTE_S)  # some ring later than they were made
         desks = [(desk, list(notices)) for desk, notices in groupby(waiting, key=lambda notice: notice.desk)]
         composing = (self._compose_for(*one, [each for each in sent if each.desk == one[0]], now) for one in desks)
         await asyncio.gather(*composing)  # so that all are committed together

@@ -1,8 +1,8 @@
 // Keeps the connection to the centre: a heartbeat a second, an echo of each, and another socket when echoes stay out.
 const BEAT_MS = 1000;
 const EARLY_MS = 20; // a tick that comes so little before its time is in time
-const DEAD_AFTER_MS = 1900; // a beat unanswered for so long: the line is dead, unless it is always as uneven
-const DEAD_AT_MOST_MS = 5000;
+const DEAD_AFTER_MS = 4000; // a beat unanswered for so long: the line is dead, not merely slow, nor the centre under a storm
+const DEAD_AT_MOST_MS = 8000;
 const LOST_AFTER_MS = 1000;
 const QUICK = 4; // beats that follow a connection at once: the centre wants more than one proof that a point is back
 const COUNTED = 60;
