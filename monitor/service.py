@@ -26,6 +26,7 @@ from monitor.alerting.messages import Alert
 from monitor.alerting.publication import publish
 from monitor.alerting.receivers import Receiver, connect
 from monitor.alerting.routes import Surroundings, rendered
+from monitor.alerting.silences import Silences
 from monitor.configuration import Configuration, InvalidConfiguration, load
 from monitor.configuration.links import GATEWAY_FILE, link_secret, webhook_secret
 from monitor.configuration.reload import reload
@@ -133,6 +134,7 @@ class Service:
         self._store: Store | None = None
         self._registrar: Registrar | None = None
         self._gateway: Gateway | None = None
+        self.silences = Silences(settings.alertmanagers, lambda: self._session, time.time)
         self._channels: Mapping[Channel, Receiver] = dict[Channel, Receiver]()
         """Through which the gateway sends; others after a reload."""
         self.app = create_app(self)
@@ -298,6 +300,7 @@ class Service:
             "alerting": self.alerts.run(),
             "registrar": self.registrar.run(),
             "gateway": self.gate.run(),
+            "silences": self.silences.run(),
             "loop lag": self.lag.run(),
         }
 
@@ -381,6 +384,7 @@ class Service:
             contacts=lambda: self.configuration.contacts,
             tell=self._tell,
             clock=time.time,
+            muted=self.silences.muted,
         )
 
     async def _publish(self) -> None:

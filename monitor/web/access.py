@@ -53,6 +53,8 @@ RULES: tuple[tuple[str, str, Needed], ...] = (
     ("GET", "/-/healthy", PUBLIC),
     ("GET", "/-/ready", PUBLIC),
     ("*", "/audit*", Permission.ADMINISTER),
+    ("GET", "/deliveries", Permission.ACKNOWLEDGE),  # what providers say may name a number
+    ("POST", "/silences*", Permission.SILENCE),
     ("*", "/check-ins/*", Permission.CHECK_IN),
     ("GET", "*", Permission.LOOK),
     ("POST", "/incidents/{id}/acknowledge", Permission.ACKNOWLEDGE),

@@ -200,7 +200,6 @@ class AckPage:
             refusal=TEXT[SAID[refusal]] if refusal is not None else "",
             form=self._sign_form(request.match_info["token"]),
             choices=[(minutes, text.span(minutes * 60.0)) for minutes in CHOICES],
-            drill=self._backend.pipeline.ceremony.drill,
             at=text.moment(self._now(), self._now(), self._zone),
         )
         response.headers.update(HEADERS)

@@ -25,11 +25,13 @@ from monitor.web.backend import Backend
 from monitor.web.board import CAUSE_CODES, SHOWN, STATE_CODES, Board, Head
 from monitor.web.checkin import CheckIns, Desk
 from monitor.web.coordinator import Coordinators
+from monitor.web.deliveries import Deliveries
 from monitor.web.endpoints import Endpoints, compressed
 from monitor.web.gateway import GatewayEndpoints
 from monitor.web.organizers import Organizers
 from monitor.web.presence import Presence
 from monitor.web.signin import SignIn
+from monitor.web.silences import Quiet
 from monitor.web.snapshots import Snapshots
 from monitor.web.stream import Stream
 from monitor.web.text import TEXT
@@ -54,6 +56,8 @@ NAV = (
     ("/incidents", "nav_incidents", Permission.LOOK),
     ("/snapshots", "nav_snapshots", Permission.LOOK),
     ("/check-ins/upload", "nav_upload", Permission.CHECK_IN),
+    ("/deliveries", "nav_deliveries", Permission.ACKNOWLEDGE),
+    ("/silences", "nav_silences", Permission.SILENCE),
     ("/audit", "nav_audit", Permission.ADMINISTER),
 )
 """The pages, for who has signed in and may open them."""
@@ -103,6 +107,8 @@ def create_app(backend: Backend, *, now: Callable[[], float] = time.time) -> web
             *Api(backend, now).routes(),
             *sign_in.routes(),
             *Audit(backend, pages.render).routes(),
+            *Deliveries(backend, pages.render).routes(),
+            *Quiet(backend, now, pages.render).routes(),
         ]
     )
     app.router.add_static("/static", HERE / "static")
@@ -215,6 +221,8 @@ class Pages:
             theme=theme if theme in THEMES else "",
             path=request.path,
             identity=request.get("identity"),
+            drill=self._backend.pipeline.ceremony.drill,
+            silenced=sum(each.holds_at(self._now()) for each in self._backend.silences.known),
             **what,
         )
         response = await compressed(request, page.encode(errors="replace"), HTML)

@@ -11,6 +11,7 @@ from monitor.core.organization import Coordinator, Reminder, ReportForm
 from monitor.core.pipeline import Pipeline
 from monitor.core.pulse import Beat
 from monitor.core.records import Dispatches, Records
+from monitor.core.silences import Silence
 from monitor.core.snapshot import Content, Snapshot, SnapshotHead
 from monitor.web.board import FiringAlert
 from monitor.web.links import Links
@@ -51,6 +52,24 @@ class Gate(Protocol):
 
         ``form`` names the very form. Raises AckRefused when that was sent before, NotRecorded.
         """
+
+
+class Quieting(Protocol):
+    """Alertmanager's silences, as seen from the web."""
+
+    @property
+    def known(self) -> Sequence[Silence]:
+        """Those that hold, will hold, or have ended of late; as of the last look."""
+
+    @property
+    def reachable(self) -> bool:
+        """Whether an Alertmanager answered it."""
+
+    def add(self, silence: Silence) -> Awaitable[None]:
+        """Set it; it holds when it returns. Raises NotSilenced."""
+
+    def end(self, silence: Silence) -> Awaitable[None]:
+        """End it now. Raises NotSilenced."""
 
 
 class Backend(Protocol):
@@ -114,6 +133,10 @@ class Backend(Protocol):
 
     def report(self, content: Content, form: ReportForm, snapshot: SnapshotHead | None = None) -> Awaitable[bytes]:
         """The report to the People's Committee, from a count that is live, or frozen in a snapshot."""
+
+    @property
+    def silences(self) -> Quieting:
+        """What is silenced."""
 
     @property
     def gate(self) -> Gate:

@@ -134,6 +134,7 @@ TEXT = {
     "back": "Về bảng theo dõi",
     "seconds": "{n} giây",
     "minutes": "{n} phút",
+    "hours": "{n} giờ",
     # the page of one point
     "point": "Điểm cầu",
     "updated": "Cập nhật lúc {at}",
@@ -434,6 +435,8 @@ TEXT = {
     "nav_incidents": "Sự cố",
     "nav_snapshots": "Bản chốt số liệu",
     "nav_upload": "Nhập từ Excel",
+    "nav_deliveries": "Tin đã gửi",
+    "nav_silences": "Tắt báo động",
     "nav_audit": "Nhật ký",
     "access_forbidden": "Không có quyền",
     "access_forbidden_hint": "Tài khoản này không được làm việc đó, hoặc trang đã để quá lâu: hãy tải lại rồi thử lại.",
@@ -460,7 +463,61 @@ TEXT = {
     "refused_wait": "thử quá nhiều lần",
     "refused_more": "thêm {count} lần trong một phút",
     "audit_newest": "Mới nhất",
+    "deliveries": "Tin đã gửi tới các đơn vị",
+    "deliveries_none": "Chưa có tin nào.",
+    "delivery_desk": "Đơn vị trực",
+    "delivery_state": "Tình trạng",
+    "delivery_told": "Nội dung",
+    "delivery_tries": "Các lần gửi",
+    "delivery_all": "Tất cả",
+    "delivery_summary": "tin gộp",
+    "delivery_more": "và {count} việc khác",
+    "silences": "Tắt báo động",
+    "silences_hint": "Chỉ ngừng gửi tin; việc giám sát vẫn tiếp tục, điểm cầu mất kết nối vẫn hiện trên bảng.",
+    "silences_none": "Không có gì đang được tắt báo động.",
+    "silences_away": "Chưa nghe được Alertmanager nào: danh sách dưới đây là lần nghe gần nhất.",
+    "silence_new": "Tắt báo động mới",
+    "silence_what": "Của",
+    "silence_id": "Mã",
+    "silence_from": "Từ (để trống: ngay bây giờ)",
+    "silence_hours": "Trong",
+    "silence_why": "Lý do",
+    "silence_by": "Người đặt",
+    "silence_until": "Đến",
+    "silence_state": "Tình trạng",
+    "silence_set": "Tắt báo động",
+    "silence_end": "Bật lại ngay",
+    "silence_on": "Đang tắt báo động: {count}",
+    "silence_no_place": "Không có {what} mã “{id}”.",
+    "silence_no_reason": "Xin ghi lý do.",
+    "silence_no_span": "Thời gian không hợp lệ: bắt đầu trong 7 ngày tới, kéo dài không quá 24 giờ.",
+    "silence_no_alertmanager": "Không Alertmanager nào nhận. Chưa có gì được tắt; xin thử lại.",
 }
+
+SCOPES = {"node": "Nút mạng hoặc điện", "district": "Huyện", "point": "Điểm cầu"}
+"""Of what a silence may be."""
+SILENCE_STATES = {"active": "đang tắt", "pending": "chờ tới giờ", "expired": "đã hết"}
+MESSAGE_STATES = {
+    "pending": "đang gửi",
+    "sent": "đã gửi",
+    "delivered": "đã tới nơi",
+    "failed": "không gửi được",
+}
+CHANNELS = {"sms": "SMS", "zalo": "Zalo", "email": "Email"}
+OUTCOMES = {
+    "accepted": "đã nhận",
+    "delivered": "đã tới nơi",
+    "refused": "từ chối",
+    "failed": "lỗi",
+}
+KINDS = {
+    "opened": "Mới",
+    "updated": "Thay đổi",
+    "resolved": "Đã xong",
+    "retracted": "Rút lại",
+    "escalated": "Báo lên cấp trên",
+}
+"""What a notice tells."""
 
 ACTIONS = {
     "sign_in": "đăng nhập",
@@ -471,6 +528,9 @@ ACTIONS = {
     "snapshot": "chốt số liệu",
     "remind": "nhắc địa bàn",
     "reload": "nạp lại cấu hình",
+    "acknowledge": "tiếp nhận sự cố",
+    "silence": "tắt báo động",
+    "silence.end": "bật lại báo động",
     "account.add": "thêm tài khoản",
     "account.password": "đổi mật khẩu",
     "account.role": "đổi vai trò",

@@ -37,6 +37,7 @@ from monitor.core.organization import Coordinator, Reminder, ReportForm, TooSoon
 from monitor.core.pipeline import Pipeline
 from monitor.core.pulse import Beat, Pulses
 from monitor.core.records import NotRecorded
+from monitor.core.silences import NotSilenced, Silence
 from monitor.core.snapshot import Content, Snapshot, SnapshotHead, canonical, digest_of
 from monitor.web.app import BOARD, create_app
 from monitor.web.links import Links
@@ -191,6 +192,28 @@ class Nobody:
     contacts = Contacts()
 
 
+class Quietness:
+    """Silences, for the length of a test."""
+
+    def __init__(self) -> None:
+        self.known: list[Silence] = []
+        self.reachable = True
+
+    async def add(self, silence: Silence) -> None:
+        """Set it. Raises NotSilenced where no Alertmanager is reachable."""
+        self._ask()
+        self.known.append(msgspec.structs.replace(silence, ids=(f"s-{len(self.known)}",)))
+
+    async def end(self, silence: Silence) -> None:
+        """End it."""
+        self._ask()
+        self.known.remove(silence)
+
+    def _ask(self) -> None:
+        if not self.reachable:
+            raise NotSilenced("no Alertmanager took it")
+
+
 class Stage:
     """The backend of the pages, and what a test does to the province."""
 
@@ -211,6 +234,7 @@ class Stage:
         self.access = AccessPolicy()
         self.coordinators: dict[str, Coordinator] = {}
         self.reports: list[tuple[Content, ReportForm, SnapshotHead | None]] = []
+        self.silences = Quietness()
         self.gate: Any = Nobody()
         """A test that speaks to desks puts a gateway in its place."""
         self.app = create_app(self, now=lambda: self.now)
