@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from monitor.cli.report_incidents import command as incidents
 from monitor.cli.run import state_directory
 from monitor.configuration import report as letterhead_file
 from monitor.configuration.errors import Errors
@@ -30,7 +31,7 @@ FORGED = (
 )
 
 
-@click.command("report")
+@click.group("report", invoke_without_command=True)
 @click.option(
     "--config",
     default="config",
@@ -66,7 +67,9 @@ FORGED = (
     help="Where to; - for standard output. bao-cao-N.FORM here when left out.",
 )
 @click.option("--force", is_flag=True, help="Write it though the snapshot is not what was taken; overwrite a file.")
+@click.pass_context
 def command(
+    ctx: click.Context,
     config: Path,
     state: Path,
     url: str,
@@ -88,6 +91,8 @@ def command(
       diemcau report --snapshot 3 --output bao-cao.xlsx
       diemcau report --form csv --table districts --output -
     """  # noqa: D301
+    if ctx.invoked_subcommand is not None:
+        return
     letterhead = _letterhead(config)
     chosen = _form(form, output)
     if table != POINTS and chosen is not ReportForm.CSV:
@@ -96,8 +101,11 @@ def command(
     _check(snapshot, force=force)
     content = _content(snapshot)
     made = table_csv(content, table) if chosen is ReportForm.CSV else report(content, letterhead, chosen, snapshot)
-    written = _write(made, output or f"bao-cao-{snapshot.number:02d}.{chosen}", force=force)
+    written = write(made, output or f"bao-cao-{snapshot.number:02d}.{chosen}", force=force)
     click.echo(_told(written, len(made), snapshot, content), err=True)
+
+
+command.add_command(incidents)
 
 
 def _letterhead(config: Path) -> Letterhead:
@@ -174,7 +182,7 @@ def _content(snapshot: Snapshot) -> Content:
         raise click.ClickException(f"snapshot {snapshot.number} cannot be read by this version: {error}") from None
 
 
-def _write(made: bytes, output: str, *, force: bool) -> str:
+def write(made: bytes, output: str, *, force: bool) -> str:
     """Write it whole or not at all, and never over another one unasked; what to call where it went."""
     if output == "-":
         sys.stdout.buffer.write(made)

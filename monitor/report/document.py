@@ -29,7 +29,7 @@ from fpdf import FPDF
 from monitor.core.organization import Letterhead
 from monitor.core.snapshot import Content, SnapshotHead
 from monitor.report.tables import Cell, Kind, Table, shown
-from monitor.report.wording import KIND, MOTTO, NATION, Appendix, Report, written
+from monitor.report.wording import KIND, MOTTO, NATION, Appendix, Letter, written
 
 FONT = "Times New Roman"
 PAGE_MM = (210.0, 297.0)
@@ -103,8 +103,12 @@ CELLS = {Kind.TEXT: "Ô chữ", Kind.COUNT: "Ô số", Kind.SHARE: "Ô số"}
 
 def document(content: Content, letterhead: Letterhead, snapshot: SnapshotHead | None = None) -> bytes:
     """The report as DOCX."""
-    report = written(content, letterhead, snapshot)
-    paper = _blank(report, content)
+    return laid_out(written(content, letterhead, snapshot), content.taken_at)
+
+
+def laid_out(report: Letter, made_at: str) -> bytes:
+    """Any letter as DOCX; ``made_at`` (ISO 8601) is the date that the file says of itself."""
+    paper = _blank(report, made_at)
     _head(paper, report)
     _subject(paper, report)
     _body(paper, report)
@@ -119,7 +123,7 @@ def document(content: Content, letterhead: Letterhead, snapshot: SnapshotHead | 
 # Page and styles
 
 
-def _blank(report: Report, content: Content) -> Paper:
+def _blank(report: Letter, made_at: str) -> Paper:
     """An empty document with the page, its number and the styles."""
     paper = Document()
     _fonts(paper)
@@ -129,7 +133,7 @@ def _blank(report: Report, content: Content) -> Paper:
     properties = paper.core_properties
     properties.title, properties.author, properties.subject = report.subject, report.agency, report.number
     properties.comments, properties.language, properties.last_modified_by = "", "vi-VN", report.agency
-    properties.created = properties.modified = datetime.fromisoformat(content.taken_at).replace(tzinfo=None)
+    properties.created = properties.modified = datetime.fromisoformat(made_at).replace(tzinfo=None)
     return paper
 
 
@@ -175,7 +179,7 @@ def _page(section: Section) -> None:
 # Boxes
 
 
-def _head(paper: Paper, report: Report) -> None:
+def _head(paper: Paper, report: Letter) -> None:
     """Boxes 1 to 4, side by side."""
     table = _columns(paper, 2, HEAD_MM)
     agency, nation = table[0]
@@ -192,7 +196,7 @@ def _head(paper: Paper, report: Report) -> None:
     _write(dated, report.dated, "Địa danh, thời gian")
 
 
-def _subject(paper: Paper, report: Report) -> None:
+def _subject(paper: Paper, report: Letter) -> None:
     """Boxes 5a and 9a."""
     paper.add_paragraph(KIND, "Tên loại")
     subject = paper.add_paragraph(report.subject, "Trích yếu")
@@ -200,7 +204,7 @@ def _subject(paper: Paper, report: Report) -> None:
     paper.add_paragraph(report.recipient, "Kính gửi")
 
 
-def _body(paper: Paper, report: Report) -> None:
+def _body(paper: Paper, report: Letter) -> None:
     """Box 6."""
     paper.add_paragraph(report.opening, "Nội dung")
     for part in report.parts:
@@ -219,7 +223,7 @@ def _body(paper: Paper, report: Report) -> None:
     closing.paragraph_format.space_after = Pt(12)
 
 
-def _foot(paper: Paper, report: Report) -> None:
+def _foot(paper: Paper, report: Letter) -> None:
     """Boxes 9b and 7, level with each other; the name is left to whoever signs."""
     ((receivers, signer),) = _columns(paper, 1, FOOT_MM)
     _write(receivers, "Nơi nhận:", "Nơi nhận")
@@ -230,7 +234,7 @@ def _foot(paper: Paper, report: Report) -> None:
     _write(signer, "", "Họ tên")
 
 
-def _appendix(paper: Paper, report: Report, appendix: Appendix) -> None:
+def _appendix(paper: Paper, report: Letter, appendix: Appendix) -> None:
     """A Phụ lục on pages of its own, which it counts from 1."""
     section = paper.add_section(WD_SECTION.NEW_PAGE)
     properties = section._sectPr  # noqa: SLF001 - python-docx has no page numbering

@@ -4,7 +4,7 @@ What people have typed is text for good: a cell that begins with a sign of a for
 """
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO, StringIO
 from typing import Any
 
@@ -47,6 +47,17 @@ def workbook(content: Content, letterhead: Letterhead, snapshot: SnapshotHead | 
     _summary(_sheet(book, SHEETS[0], tables.tiers, frozen=0), report)
     for title, table in zip(SHEETS[1:], (tables.districts, tables.not_ready, tables.points), strict=True):
         _fill(_sheet(book, title, table, frozen=1), table)
+    file = BytesIO()
+    book.save(file)
+    return file.getvalue()
+
+
+def sheets(title: str, author: str, tables: Mapping[str, Table]) -> bytes:
+    """These tables as XLSX, a sheet each."""
+    book = Workbook(write_only=True)
+    book.properties.title, book.properties.creator = title, author
+    for name, table in tables.items():
+        _fill(_sheet(book, name, table, frozen=1), table)
     file = BytesIO()
     book.save(file)
     return file.getvalue()

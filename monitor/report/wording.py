@@ -47,8 +47,8 @@ class Appendix(msgspec.Struct, frozen=True):
     table: Table
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole of a report, word by word."""
+class Letter(msgspec.Struct, frozen=True, kw_only=True):
+    """What is laid out on paper, word by word."""
 
     superior: str
     agency: str
@@ -66,10 +66,15 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     receivers: tuple[str, ...]
     attached: str
     """The line below the title of each appendix."""
+    appendices: tuple[Appendix, ...]
+
+
+class Report(Letter, frozen=True, kw_only=True):
+    """The whole of a report on the count."""
+
     facts: tuple[tuple[str, Cell], ...]
     """What heads the sheets: label and value."""
     tables: Tables
-    appendices: tuple[Appendix, ...]
 
 
 def written(content: Content, letterhead: Letterhead, snapshot: SnapshotHead | None = None) -> Report:
