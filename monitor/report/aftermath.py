@@ -31,14 +31,14 @@ SITES = "Tại điểm cầu"
 """Whose the incidents of single points are."""
 PROVINCE = "Cấp tỉnh"
 CASES = (
-    Column("TT", 5, Kind.COUNT),
-    Column("Nơi xảy ra", 30),
+    Column("TT", 8, Kind.COUNT),
+    Column("Nơi xảy ra", 28),
     Column("Loại", 12),
     Column("Đơn vị xử lý", 24),
-    Column("Từ", 10),
-    Column("Đến", 10),
-    Column("Điểm cầu", 8, Kind.COUNT),
-    Column("Tiếp nhận sau", 12),
+    Column("Từ", 14),
+    Column("Đến", 14),
+    Column("Điểm cầu", 12, Kind.COUNT),
+    Column("Tiếp nhận sau", 14),
     Column("Khắc phục sau", 12),
     Column("Đơn vị tiếp nhận", 20, paper=False),
     Column("Xác suất", 9, Kind.SHARE, paper=False),
