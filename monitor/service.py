@@ -441,12 +441,13 @@ def alertmanager_configuration(
 
     Raises ValueError where there is nobody to tell, or no gateway.
     """
-    smtp = configuration.providers.smtp
+    smtp, telegram = configuration.providers.smtp, configuration.providers.telegram
     around = Surroundings(
         timezone=configuration.ceremony.timezone,
         gateways=tuple(url.rstrip("/") for url in gateways) or configuration.contacts.gateways,
         credentials_file=credentials_file,
         smtp=smtp,
+        telegram_token_file=telegram.bot_token.removeprefix("file:") if telegram is not None else "",
         password_file=smtp.password.removeprefix("file:") if smtp is not None else "",
     )
     return rendered(configuration.contacts, around)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 import yaml
 
-from monitor.alerting.texts.alertmanager import SUBJECT, TEXT
+from monitor.alerting.texts.alertmanager import SUBJECT, TELEGRAM, TEXT
 from monitor.core.contacts import (
     CONCERNED,
     DAY_MINUTES,
@@ -78,6 +78,8 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """The server of the mails about the monitor itself."""
     password_file: str = ""
     """Of that server, as Alertmanager finds it."""
+    telegram_token_file: str = ""
+    """Of the bot that writes to desks' chats, as Alertmanager finds it; empty for none."""
 
 
 def rendered(contacts: Contacts, around: Surroundings) -> str:
@@ -86,6 +88,9 @@ def rendered(contacts: Contacts, around: Surroundings) -> str:
         raise ValueError("contacts.yaml names no desk: there is nobody to tell; `diemcau sample` writes one")
     if not around.gateways:
         raise ValueError("no gateway: set `gateways` in contacts.yaml to where Alertmanager reaches the monitors")
+    chats = [desk.id for desk in contacts.desks.values() if desk.telegram]
+    if chats and not around.telegram_token_file:
+        raise ValueError(f"{chats[0]} has a chat, but no bot writes there: set `telegram.bot_token` in gateway.yaml")
     dumped = yaml.dump(configuration(contacts, around), Dumper=Plain, allow_unicode=True, sort_keys=False, width=120)
     return f"{HEADER}\n{dumped}"
 
@@ -331,7 +336,23 @@ def _receivers(contacts: Contacts, around: Surroundings) -> Iterator[Tree]:
     others = [{"url": contacts.watchdog_url, "send_resolved": False}] if contacts.watchdog_url else []
     yield {"name": WATCHDOG, "webhook_configs": [*own, *others]}
     for desk in contacts.desks.values():
-        yield {"name": desk.id, "webhook_configs": _hooks(desk, around)}
+        theirs = [{"url": desk.webhook, "send_resolved": True}] if desk.webhook else []
+        chats = [_chat(desk, around)] if desk.telegram else []
+        yield {
+            "name": desk.id,
+            "webhook_configs": [*_hooks(desk, around), *theirs],
+            **({"telegram_configs": chats} if chats else {}),
+        }
+
+
+def _chat(desk: Desk, around: Surroundings) -> Tree:
+    return {
+        "bot_token_file": around.telegram_token_file,
+        "chat_id": desk.telegram,
+        "message": TELEGRAM,
+        "parse_mode": "",
+        "send_resolved": True,
+    }
 
 
 def _hooks(desk: Desk, around: Surroundings) -> list[Tree]:

@@ -53,6 +53,8 @@ class DeskEntry(msgspec.Struct, frozen=True):
     phone: Phone = ""
     zalo: Phone = ""
     email: Email | None = None
+    telegram: int = 0
+    webhook: Url | None = None
     duty: tuple[str, ...] = ()
     budget: Annotated[int, Meta(ge=2, le=60)] = 3
     severity: Literal["info", "warning", "critical"] = "warning"
@@ -96,7 +98,11 @@ def read(directory: Path, inventory: Inventory | None, ceremony: Ceremony | None
 
 
 def _desk(entry: DeskEntry) -> Desk:
-    known = msgspec.structs.asdict(entry) | {"email": entry.email or "", "duty": _spans(entry.duty)}
+    known = msgspec.structs.asdict(entry) | {
+        "email": entry.email or "",
+        "webhook": entry.webhook or "",
+        "duty": _spans(entry.duty),
+    }
     return Desk(**known)
 
 

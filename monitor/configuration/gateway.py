@@ -15,7 +15,7 @@ from monitor.configuration.decode import WRONG, decode
 from monitor.configuration.errors import Errors, did_you_mean, quoted
 from monitor.configuration.source import Section, find, read_yaml
 from monitor.core.notices import Kind
-from monitor.core.providers import Encryption, Esms, HttpSms, Providers, Smtp, Zalo
+from monitor.core.providers import Encryption, Esms, HttpSms, Providers, Smtp, Telegram, Zalo
 
 FILE = "gateway.yaml"
 DEFAULT = "default"
@@ -24,6 +24,7 @@ PLACES = ("{phone}", "{text}")
 METHODS = ("POST", "PUT")
 REFERENCE = r"^(file:/\S.*|env:[A-Za-z_][A-Za-z0-9_]*)\Z"
 WHERE = "where the secret is, file:/path or env:NAME; never the secret itself"
+BY_ALERTMANAGER = "file:/path, which Alertmanager reads; never the secret itself"
 HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 """RFC 9110, 5.6.2."""
 REFERENCES = {
@@ -89,6 +90,12 @@ class ZaloEntry(msgspec.Struct, frozen=True):
     oauth_url: Url = "https://oauth.zaloapp.com/v4/oa/access_token"
 
 
+class TelegramEntry(msgspec.Struct, frozen=True):
+    """``telegram``. See :class:`monitor.core.providers.Telegram`."""
+
+    bot_token: Reference
+
+
 class GatewayFile(msgspec.Struct, frozen=True):
     """The whole of gateway.yaml."""
 
@@ -96,6 +103,7 @@ class GatewayFile(msgspec.Struct, frozen=True):
     esms: EsmsEntry | None = None
     sms: SmsEntry | None = None
     zalo: ZaloEntry | None = None
+    telegram: TelegramEntry | None = None
 
 
 def read(directory: Path, errors: Errors) -> Providers | None:
@@ -124,6 +132,9 @@ def _check(tree: Section, file: GatewayFile, errors: Errors) -> None:
                 errors.add(find(tree, section, name), f"{section}.{name}", WHERE, _hidden(value))
     if file.esms is not None and file.sms is not None:
         errors.add(find(tree, "sms"), "sms", "either esms or sms, for there is one SMS channel", "both")
+    if file.telegram is not None and not file.telegram.bot_token.startswith("file:/"):
+        place = find(tree, "telegram", "bot_token")
+        errors.add(place, "telegram.bot_token", BY_ALERTMANAGER, _hidden(file.telegram.bot_token))
     if file.smtp is not None:
         _check_smtp(tree, file.smtp, errors)
     if file.sms is not None:
@@ -211,16 +222,17 @@ def _is_expression(text: str) -> bool:
 
 
 def _providers(file: GatewayFile) -> Providers:
-    smtp, esms, sms, zalo = (None if entry is None else _set(entry) for entry in _entries(file))
+    smtp, esms, sms, zalo, telegram = (None if entry is None else _set(entry) for entry in _entries(file))
     return Providers(
         smtp=None if smtp is None else Smtp(**smtp),
         sms=Esms(**esms) if esms is not None else None if sms is None else HttpSms(**sms),
         zalo=None if zalo is None else Zalo(**zalo),
+        telegram=None if telegram is None else Telegram(**telegram),
     )
 
 
 def _entries(file: GatewayFile) -> tuple[msgspec.Struct | None, ...]:
-    return file.smtp, file.esms, file.sms, file.zalo
+    return file.smtp, file.esms, file.sms, file.zalo, file.telegram
 
 
 def _set(entry: msgspec.Struct) -> dict[str, Any]:

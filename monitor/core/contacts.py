@@ -90,6 +90,10 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
     zalo: str = ""
     """The number that Zalo knows it by; the phone's where empty."""
     email: str = ""
+    telegram: int = 0
+    """A chat that Alertmanager itself writes to, beside the gateway's messages and without their budget; 0 for none."""
+    webhook: str = ""
+    """The same for somebody else's program that takes Alertmanager's webhooks; empty for none."""
     duty: tuple[Duty, ...] = ()
     """When it is manned; always where empty."""
     budget: int = 3

@@ -76,9 +76,17 @@ class Zalo(msgspec.Struct, frozen=True, kw_only=True):
     """Ids of the approved templates, by what they tell: a Kind, or ``summary``; ``default`` for the rest."""
 
 
+class Telegram(msgspec.Struct, frozen=True, kw_only=True):
+    """The bot by which Alertmanager (0.26 or later) writes to the chats of desks."""
+
+    bot_token: str
+    """A reference to a file, as Alertmanager finds it."""
+
+
 class Providers(msgspec.Struct, frozen=True, kw_only=True):
     """The whole of gateway.yaml: what is left out is not sent through."""
 
     smtp: Smtp | None = None
     sms: Esms | HttpSms | None = None
     zalo: Zalo | None = None
+    telegram: Telegram | None = None

@@ -14,6 +14,7 @@ from random import Random
 from zoneinfo import ZoneInfo
 
 import aiohttp
+import msgspec
 import pytest
 import yaml
 from aiohttp import web
@@ -220,3 +221,27 @@ async def test_a_file_that_has_changed_is_written_whole_and_read_again(tmp_path:
 def test_what_is_missing_is_said(known: Contacts, around: Surroundings, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         rendered(known, around)
+
+
+def test_a_chat_and_a_program_of_a_desk_are_told_by_alertmanager_itself() -> None:
+    """Beside the gateway; a chat without a bot is an error."""
+    team = Desk(
+        id="team",
+        title="Đội",
+        company=Company.TECHNICAL,
+        channels=(Channel.SMS,),
+        phone="1",
+        telegram=-100200,
+        webhook="https://chat.example.invalid/hook",
+    )
+    known = Contacts(desks={"team": team})
+    with pytest.raises(ValueError, match="team has a chat, but no bot writes there"):
+        rendered(known, AROUND)
+    made = yaml.safe_load(rendered(known, msgspec.structs.replace(AROUND, telegram_token_file="/run/bot")))  # noqa: S106
+    (receiver,) = (each for each in made["receivers"] if each["name"] == "team")
+    assert [hook["url"] for hook in receiver["webhook_configs"]] == [
+        "http://127.0.0.1:1/gateway/alertmanager/team",
+        "https://chat.example.invalid/hook",
+    ]
+    (chat,) = receiver["telegram_configs"]
+    assert (chat["chat_id"], chat["bot_token_file"], chat["parse_mode"]) == (-100200, "/run/bot", "")

@@ -13,7 +13,7 @@ from monitor.configuration.access import AccessFile, ProxyFile
 from monitor.configuration.checks import CheckLine, CheckSet, ModuleHead, Service, Witness
 from monitor.configuration.contacts import ContactsFile, DeskEntry
 from monitor.configuration.decode import spelled
-from monitor.configuration.gateway import EsmsEntry, SmsEntry, SmtpEntry, ZaloEntry
+from monitor.configuration.gateway import EsmsEntry, SmsEntry, SmtpEntry, TelegramEntry, ZaloEntry
 from monitor.configuration.links import LinkFile
 from monitor.configuration.readiness import ReadinessFile, RuleEntry
 from probes.model import Layer
@@ -60,6 +60,7 @@ def keys() -> Iterator[str]:
         "esms.": EsmsEntry,
         "sms.": SmsEntry,
         "zalo.": ZaloEntry,
+        "telegram.": TelegramEntry,
     }
     for place, declared in parts.items():
         yield from (place + spelled(field.name, field.type)[0] for field in msgspec.structs.fields(declared))
