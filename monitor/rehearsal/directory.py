@@ -115,6 +115,9 @@ def _contacts(path: Path) -> str:
         written[name] = {"live": after}
     written["gateways"] = [f"http://127.0.0.1:{BOARD_PORT}"]
     written.pop("watchdog_url", None)
+    for desk in written["desks"]:
+        for name in ("telegram", "webhook"):
+            desk.pop(name, None)
     return yaml.safe_dump(written, allow_unicode=True, sort_keys=False)
 
 

@@ -77,3 +77,33 @@ def test_what_is_answered_is_copied_as_it_stands(source: Path, tmp_path: Path) -
     _, left_out = directory.prepare(source, tmp_path, everyone=False, now=NOW, answered=answered)
     assert not left_out
     assert (tmp_path / "checks.yaml").read_bytes() == (source / "checks.yaml").read_bytes()
+
+
+def test_nobody_real_is_told(source: Path, tmp_path: Path) -> None:
+    """The desks stay; what sends to them, and what is told beside the gateway, is our own."""
+    own = tmp_path / "own"
+    own.mkdir()
+    for file in source.iterdir():
+        (own / file.name).write_bytes(file.read_bytes())
+    (own / "contacts.yaml").write_text(
+        """\
+escalate_after: {test: 1m}
+gateways: ["http://monitor.example.invalid:8080"]
+watchdog_url: https://elsewhere.example.invalid/ping
+desks:
+  - {id: team, title: Đội, company: technical, channels: [email], email: team@real.example.invalid, telegram: -1001,
+     webhook: "https://chat.example.invalid/hook"}
+""",
+        encoding="utf-8",
+    )
+    (own / "gateway.yaml").write_text(
+        "smtp: {host: real.example.invalid, sender: a@real.example.invalid}\n", encoding="utf-8"
+    )
+    made = directory.prepare(own, tmp_path / "target", everyone=False, now=NOW).configuration
+    (team,) = made.contacts.desks.values()
+    assert (team.email, team.telegram, team.webhook) == ("team@real.example.invalid", 0, "")
+    assert (made.contacts.gateways, made.contacts.watchdog_url) == (("http://127.0.0.1:8080",), "")
+    assert made.contacts.escalate_after_s == {"live": 60.0}
+    assert made.providers.smtp is not None
+    assert made.providers.smtp.host == "127.0.0.1"
+    assert made.ceremony.drill
