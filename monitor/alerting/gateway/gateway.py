@@ -178,9 +178,11 @@ class Gateway:
         """One whole look; what goes wrong is tried again at the next."""
         try:
             now = self._clock()
+            leads = await self._leads(now)
+            if leads:
+                await self.dispatcher.dispatch(now)  # first: somebody's phone is to ring
             said = await self._catch_up(now)
-            if await self._leads(now):
-                await self._decide(said, now)
+            if leads and await self._decide(said, now):
                 await self.dispatcher.dispatch(now)
         except NotRecorded as error:
             log.warning("gateway waits for the store", why=str(error))
@@ -205,16 +207,19 @@ class Gateway:
         self._heard = max([self._heard, *(each.at for each in said)])
         return said
 
-    async def _decide(self, said: Sequence[Acknowledgement], now: float) -> None:
+    async def _decide(self, said: Sequence[Acknowledgement], now: float) -> int:
+        """How much there is to be told because of it."""
         threads = await self._open_threads(now)
         self.counters.unacknowledged = len(escalation.awaiting(threads, said))
         alerts = {
             alert.labels["incident"]: alert for alert in self._outlet.firing.values() if "incident" in alert.labels
         }
         spoken = [thread for thread in threads if not self._muted(thread.story.labels, now)]
+        before = self.counters.notices.total()
         await self.accept(updates(spoken, alerts, self._pipeline.incidents.get, now))
         await self._deliver_directly(threads, alerts, now)
         await self._escalate(spoken, said, now)
+        return self.counters.notices.total() - before
 
     async def _deliver_directly(self, threads: Sequence[Thread], alerts: Mapping[str, Alert], now: float) -> None:
         """Where no Alertmanager has answered for longer than the phase allows."""
