@@ -8,6 +8,7 @@ import pytest
 from aiohttp import ClientSession
 
 from monitor.core.access import Role
+from monitor.core.model import Tree
 
 Connect = Callable[..., AbstractAsyncContextManager[ClientSession]]
 
@@ -90,3 +91,12 @@ async def test_a_link_brings_what_it_is_about(stage: Any, signed_in: Any) -> Non
         page = await (await client.get("/silences?district=384")).text()
     assert '<option value="district" selected>' in page
     assert 'value="384"' in page
+
+
+@pytest.mark.parametrize(("tree", "scope"), [(Tree.NETWORK, "node"), (Tree.SITE, "point")])
+async def test_an_incidents_page_leads_there(stage: Any, signed_in: Any, node: str, tree: Tree, scope: str) -> None:
+    name = node if tree is Tree.NETWORK else next(iter(stage.pipeline.inventory.points))
+    incident = stage.blame(tree, name)
+    async with signed_in(Role.TECHNICIAN) as client:
+        page = await (await client.get(f"/incidents/{incident.id}")).text()
+    assert f'<a href="/silences?{scope}={name}">Tắt báo động</a>' in page
