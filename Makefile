@@ -8,7 +8,7 @@ RUN := $(UV) run --frozen --python $(PYTHON)
 export UV_LINK_MODE ?= copy
 
 # Tests that measure time or own the machine: one after the other. All others share its cores.
-ALONE := $(addprefix tests/,acceptance bench kinds real rehearsal service)
+ALONE := $(addprefix tests/,acceptance/test_emulation.py acceptance/test_rehearsal.py bench kinds real rehearsal service)
 
 .DEFAULT_GOAL := help
 .PHONY: help rehearse test lint fuzz bench bench-attribution dashboards sample clean
