@@ -14,9 +14,10 @@ from urllib.parse import quote
 import msgspec
 
 from monitor.alerting.messages import SEVERITIES, Alert, Scene, alert_of, ancestry, clock, marked
-from monitor.core.attribution import Fact, FactKind, PowerSource, RunnerUp
+from monitor.core.attribution import RunnerUp
 from monitor.core.incidents import Incident
 from monitor.core.model import Certainty, IncidentState, Inventory, Point, ProgrammeItem, Tier, Tree
+from monitor.words import fact_told, node_name
 
 INCIDENT = "Incident"
 CAUSES = {Tree.NETWORK: "telecom", Tree.POWER: "power", Tree.SITE: "site"}
@@ -38,29 +39,6 @@ HALLS = {
 }
 SPEAKS_SOON_S = 1800.0
 """So long before a point speaks its loss is told with that."""
-FACTS = {
-    FactKind.DOWN: "{count} trên {of} điểm quan sát được bên dưới đã mất",
-    FactKind.ON_BATTERY: "{source} ở {count} điểm báo mất điện lưới",
-    FactKind.ON_MAINS: "{source} ở {count} điểm báo còn điện lưới",
-    FactKind.NODE: "nút này {source}",
-    FactKind.SURVIVOR: "{count} điểm bên dưới vẫn kết nối{source}",
-    FactKind.UNOBSERVED: "{count} điểm bên dưới không quan sát được",
-    FactKind.TOGETHER: "{count} điểm mất cùng lúc dù danh mục xếp ở nơi khác",
-    FactKind.CASCADE: "thiết bị mạng mất theo vì mất nguồn: {names}",
-    FactKind.NEIGHBOURS: "{count} trên {of} điểm {source} vẫn tốt",
-}
-"""The evidence in sentences; what is not here is told elsewhere."""
-SOURCES = {
-    PowerSource.UPS: "bộ lưu điện",
-    PowerSource.NUT: "bộ lưu điện",
-    PowerSource.BROWSER: "máy tính tại điểm cầu",
-    PowerSource.GASP: "modem",
-    "backup": "đường dự phòng",
-    "up": "vẫn trả lời",
-    "down": "không trả lời",
-    Tree.NETWORK: "cùng nút mạng",
-    Tree.POWER: "cùng trạm điện",
-}
 ODDS = {
     Certainty.CERTAIN: "chắc chắn {percent} %",
     Certainty.PROBABLE: "nhiều khả năng {percent} %",
@@ -169,12 +147,6 @@ def title(incident: Incident, inventory: Inventory) -> str:
     """What failed: ``Mất điện: TBA 12 hoặc Lộ 473 E9.14``."""
     names = [node_name(node, inventory) for node in (incident.node, *incident.indistinguishable[: NAMED - 1])]
     return f"{WHAT[incident.tree]}: {' hoặc '.join(names)}"
-
-
-def node_name(node_id: str, inventory: Inventory) -> str:
-    """The name of a node or of a point; its id where there is none any more."""
-    named = inventory.network.get(node_id) or inventory.power.get(node_id) or inventory.points.get(node_id)
-    return named.name if named is not None else node_id
 
 
 def odds(incident: Incident) -> str:
@@ -320,13 +292,3 @@ def _names(point_ids: tuple[str, ...], inventory: Inventory) -> str:
     names = ", ".join(point.name for point in points[:NAMED])
     hidden = len(point_ids) - len(points[:NAMED])
     return f"{names} và {hidden} điểm nữa" if hidden else names
-
-
-def fact_told(fact: Fact, inventory: Inventory) -> str:
-    """A piece of the evidence as a sentence; empty for what is told elsewhere."""
-    names = ", ".join(node_name(one, inventory) for one in fact.ids[:NAMED])
-    source = SOURCES.get(fact.source, "")
-    if fact.kind is FactKind.SURVIVOR and source:
-        source = f" nhờ {source}"
-    told = FACTS.get(fact.kind, "").format(count=fact.count, of=fact.of, source=source, names=names)
-    return f"{told[:1].upper()}{told[1:]}"

@@ -11,7 +11,8 @@ from statistics import median
 
 import msgspec
 
-from monitor.core.incidents import Incident
+from monitor.core.attribution import Fact
+from monitor.core.incidents import Entry, Incident
 from monitor.core.model import IncidentState, Inventory, PointChanged, PointState, Tier, Tree
 
 CONNECTED = frozenset({PointState.UP, PointState.DEGRADED})
@@ -32,6 +33,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     state: IncidentState
     probability: float
     """That its owner had to act."""
+    evidence: tuple[Fact, ...]
+    timeline: tuple[Entry, ...]
     since: float
     opened_at: float
     ended_at: float | None
@@ -136,6 +139,8 @@ def _case(inventory: Inventory, incident: Incident) -> Case:
         owner=incident.operator,
         state=incident.state,
         probability=incident.owner_probability,
+        evidence=incident.evidence,
+        timeline=tuple(incident.timeline),
         since=incident.since,
         opened_at=incident.opened_at,
         ended_at=incident.ended_at,

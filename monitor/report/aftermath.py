@@ -9,13 +9,15 @@ from zoneinfo import ZoneInfo
 
 from monitor.core.aftermath import Aftermath, Case, Owner, Share
 from monitor.core.attribution import SITE
-from monitor.core.model import Ceremony, IncidentState, Inventory, Tier, Tree
+from monitor.core.incidents import Entry
+from monitor.core.model import Ceremony, Change, IncidentState, Inventory, Tier, Tree
 from monitor.core.organization import Letterhead
 from monitor.report.document import laid_out
 from monitor.report.sheet import sheets
 from monitor.report.spelling import day, percent, printable, whole
 from monitor.report.tables import TIERS, Cell, Column, Kind, Table
 from monitor.report.wording import Appendix, Letter, Part
+from monitor.words import fact_told
 
 STATES = {
     IncidentState.OPEN: "đang xảy ra",
@@ -44,6 +46,32 @@ CASES = (
     Column("Xác suất", 9, Kind.SHARE, paper=False),
     Column("Kết quả", 14),
 )
+EVIDENCE = (
+    Column("TT", 8, Kind.COUNT),
+    Column("Nơi xảy ra", 28),
+    Column("Xác suất", 12, Kind.SHARE),
+    Column("Căn cứ", 60),
+)
+TIMELINE = (
+    Column("Lúc", 12),
+    Column("Nơi xảy ra", 28),
+    Column("Việc", 24),
+    Column("Đơn vị", 24),
+    Column("Điểm cầu đang mất", 12, Kind.COUNT),
+)
+CHANGES = {
+    Change.OPENED: "xác định sự cố",
+    Change.GREW: "thêm điểm cầu",
+    Change.SHRANK: "bớt điểm cầu",
+    Change.REASSESSED: "đánh giá lại",
+    Change.RECOVERING: "đang khôi phục",
+    Change.REOPENED: "xảy ra lại",
+    Change.RESOLVED: "khắc phục xong",
+    Change.MERGED: "gộp vào sự cố khác",
+    Change.RETRACTED: "rút lại",
+    Change.ACKNOWLEDGED: "tiếp nhận",
+    Change.ESCALATED: "báo lên cấp trên",
+}
 OWNERS = (
     Column("Đơn vị", 26),
     Column("Sự cố", 8, Kind.COUNT),
@@ -72,6 +100,8 @@ def workbook(aftermath: Aftermath, inventory: Inventory, ceremony: Ceremony, let
     words = _Words(aftermath, inventory, ceremony)
     tables = {
         "Sự cố": words.cases(),
+        "Căn cứ": words.evidence(),
+        "Dòng thời gian": words.timeline(),
         "Theo đơn vị": words.owners(),
         "Theo cấp": words.tiers(),
         "Theo huyện": words.districts(),
@@ -119,8 +149,9 @@ class _Words:
             attached=f"(Kèm theo Báo cáo số {printable(letterhead.number)} {dated} của {printable(letterhead.agency)})",
             appendices=(
                 Appendix("I", "CÁC SỰ CỐ", f"Có {whole(len(self._found.cases))} sự cố, theo thời gian.", self.cases()),
-                Appendix("II", "THỜI GIAN KẾT NỐI THEO HUYỆN", "Theo thứ tự trong danh mục.", self.districts()),
-                Appendix("III", "ĐIỂM CẦU KẾT NỐI KÉM NHẤT", "Chỉ các điểm cầu đã mất kết nối.", self.worst()),
+                Appendix("II", "CĂN CỨ XÁC ĐỊNH", "Những gì quan sát được khi xác định sự cố.", self.evidence()),
+                Appendix("III", "THỜI GIAN KẾT NỐI THEO HUYỆN", "Theo thứ tự trong danh mục.", self.districts()),
+                Appendix("IV", "ĐIỂM CẦU KẾT NỐI KÉM NHẤT", "Chỉ các điểm cầu đã mất kết nối.", self.worst()),
             ),
         )
 
@@ -165,6 +196,26 @@ class _Words:
             STATES.get(case.state, ""),
         )
 
+    def evidence(self) -> Table:
+        """Why it was said of each incident whose it is."""
+        rows = (
+            (number, self._place(case), case.probability, "; ".join(self._facts(case)))
+            for number, case in enumerate(self._found.cases, start=1)
+        )
+        return Table(EVIDENCE, tuple(rows))
+
+    def _facts(self, case: Case) -> Iterator[str]:
+        yield from (printable(told) for fact in case.evidence if (told := fact_told(fact, self._inventory)))
+
+    def timeline(self) -> Table:
+        """What happened to incidents, in the order of time."""
+        lines = sorted(((entry, case) for case in self._found.cases for entry in case.timeline), key=_when)
+        rows = (
+            (self._clock(entry.at), self._place(case), CHANGES[entry.change], printable(entry.by), entry.points)
+            for entry, case in lines
+        )
+        return Table(TIMELINE, tuple(rows))
+
     def _place(self, case: Case) -> str:
         known = (
             self._inventory.network.get(case.node)
@@ -198,6 +249,10 @@ class _Words:
 
     def _clock(self, at: float) -> str:
         return f"{datetime.fromtimestamp(at, self._zone):%H:%M:%S}"
+
+
+def _when(line: tuple[Entry, Case]) -> tuple[float, str]:
+    return line[0].at, line[1].incident
 
 
 def _company(owner: Owner) -> tuple[Cell, ...]:

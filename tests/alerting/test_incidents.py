@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monitor.alerting.incidents import SUMMARY, cause_of, districts_of_nodes, fact_told, incident_alert, speaker
+from monitor.alerting.incidents import SUMMARY, cause_of, districts_of_nodes, incident_alert, speaker
 from monitor.alerting.ledger import REWORDED_S, Ledger
 from monitor.alerting.messages import Scene
 from monitor.core.attribution import Fact, FactKind, RunnerUp
@@ -28,6 +28,7 @@ from monitor.core.model import (
     ProgrammeItem,
     Tree,
 )
+from monitor.words import fact_told
 
 Stage = Callable[[int], Any]
 

@@ -14,8 +14,9 @@ from openpyxl import load_workbook
 
 from monitor.cli import main
 from monitor.core.acknowledgement import Acknowledgement
-from monitor.core.incidents import Incident
-from monitor.core.model import Cause, IncidentState, PointChanged, PointState, Tree
+from monitor.core.attribution import Fact, FactKind
+from monitor.core.incidents import Entry, Incident
+from monitor.core.model import Cause, Certainty, Change, IncidentState, PointChanged, PointState, Tree
 from monitor.rehearsal import province, sample
 from monitor.store import Store, default_url
 
@@ -47,7 +48,8 @@ async def fill(url: str) -> None:
     incident = Incident(
         id=f"network:{node}", tree=Tree.NETWORK, node=node, operator="VNPT Thanh Hóa", since=LIVE + 600,
         opened_at=LIVE + 604, state=IncidentState.RESOLVED, owner_probability=0.99, hit={"h-386"},
-        acknowledged=(said,), ended_at=LIVE + 1200,
+        acknowledged=(said,), ended_at=LIVE + 1200, evidence=(Fact(FactKind.DOWN, 12, of=13),),
+        timeline=[Entry(LIVE + 650, Change.ACKNOWLEDGED, 1, Certainty.CERTAIN, 0.99, by="vnpt-386")],
     )  # fmt: skip
     store.keep_incident(incident.id, incident.opened_at, False, msgspec.msgpack.encode(incident), LIVE + 1200)
     for at, after in ((-60, PointState.UP), (600, PointState.DOWN), (1200, PointState.UP)):
@@ -74,7 +76,8 @@ def test_as_docx(run: Run, tmp_path: Path) -> None:
     assert "được kết nối 83,3 % thời gian quan sát được" in text.replace("\u00a0", " ") or "83,3" in text
     cells = [[cell.text for cell in row.cells] for table in paper.tables for row in table.rows]
     assert ["VNPT Thanh Hóa", "1", "0", "0", "46 giây / 46 giây", "10 phút 00 giây / 10 phút 00 giây", "0"] in cells
-    (case,) = (row for row in cells if row[0] == "1")
+    case, why = (row for row in cells if row[0] == "1")
+    assert why[3] == "12 trên 13 điểm quan sát được bên dưới đã mất"
     assert case[3:9] == ["VNPT Thanh Hóa", "07:10:00", "07:20:00", "1", "46 giây", "10 phút 00 giây"]
 
 
@@ -82,10 +85,20 @@ def test_as_xlsx_with_every_table_and_no_formula(run: Run, tmp_path: Path) -> No
     done = run(*TIMES, "--output", tmp_path / "su-co.xlsx")
     assert done.exit_code == 0, done.output
     book = load_workbook(tmp_path / "su-co.xlsx")
-    assert book.sheetnames == ["Sự cố", "Theo đơn vị", "Theo cấp", "Theo huyện", "Điểm cầu kém nhất"]
+    assert book.sheetnames == [
+        "Sự cố",
+        "Căn cứ",
+        "Dòng thời gian",
+        "Theo đơn vị",
+        "Theo cấp",
+        "Theo huyện",
+        "Điểm cầu kém nhất",
+    ]
     place = book["Sự cố"]["B2"]
     assert (str(place.value)[:1], place.data_type) == ("=", "s")
     assert book["Sự cố"]["J2"].value == "vnpt-386"
+    assert book["Căn cứ"]["D2"].value == "12 trên 13 điểm quan sát được bên dưới đã mất"
+    assert [cell.value for cell in book["Dòng thời gian"][2]][2:] == ["tiếp nhận", "vnpt-386", 1]
     assert [cell.value for cell in book["Điểm cầu kém nhất"][2]][2:] == ["10 phút 00 giây", "0 giây"]
 
 
