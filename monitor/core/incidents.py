@@ -44,6 +44,8 @@ UNSETTLED_RATIO = 0.02
 """So many of them need not be waited for: of a thousand, chance alone has some in a confirm burst at any time."""
 DOUBTFUL_HOLD_S = 3.5
 """How long one waits of which it is not clear who must act: the next answers may tell."""
+DARK_TIMES = 4
+"""A cause of which only batteries tell must be the best explanation so many times in a row."""
 TAKES_OVER_AFTER_S = 2.0
 """How long a cause must be the better explanation before it takes the points of another node's incident."""
 RECOVERY_S = 30.0
@@ -192,6 +194,8 @@ class Incidents:
         self._wanted: dict[str, Blame] = {}
         """What the latest attribution blames, by the incident's id."""
         self._wanted_since: dict[str, float] = {}
+        self._wanted_again: Counter[str] = Counter()
+        """In how many attributions in a row."""
         self._claims: dict[str, str] = {}
         """Point → what it is down because of, by the latest attribution; of several the largest."""
         self._explained: set[str] = set()
@@ -259,6 +263,7 @@ class Incidents:
         """Take in what is the most probable explanation now."""
         self._wanted = {f"{blame.tree}:{blame.node}": blame for blame in attribution.blamed}
         self._wanted_since = {key: self._wanted_since.get(key, now) for key in self._wanted}
+        self._wanted_again = Counter({key: self._wanted_again[key] + 1 for key in self._wanted})
         self._claims = {point: key for key, one in reversed(self._wanted.items()) for point in one.points}
         self._explained = {*attribution.undetermined, *self._claims}
         self.suspects = tuple(sorted({*self.suspects, *attribution.suspects} & province.points.keys()))
@@ -408,7 +413,9 @@ class Incidents:
     def _is_time(self, key: str, blame: Blame, free: Sequence[str], province: Province, now: float) -> bool:
         """Whether its neighbours have been probed since most of its points fell, or it has waited long enough."""
         waited_s = now - self._wanted_since.get(key, now)
-        doubtful = blame.owner_probability < RISES[Certainty.PROBABLE] or not free  # batteries tell one after the other
+        doubtful = blame.owner_probability < RISES[Certainty.PROBABLE] or not free
+        if not free and self._wanted_again[key] < DARK_TIMES:
+            return False  # batteries tell one after the other, in a storm over seconds
         if waited_s >= (DOUBTFUL_HOLD_S if doubtful else HOLD_AT_MOST_S):
             return True
         if doubtful:

@@ -13,7 +13,7 @@ import msgspec
 
 from monitor.core.contacts import Contacts
 from monitor.core.incidents import Incident
-from monitor.core.model import Inventory
+from monitor.core.model import Inventory, PointState
 from monitor.core.notices import Form, Kind, Message, Notice
 from monitor.rehearsal.blame import OWNERS, Delivered
 from monitor.rehearsal.phones import Arrival
@@ -21,6 +21,8 @@ from monitor.rehearsal.score import OWED_S, Evidence, Hit, Spread
 
 MINUTE_S = 59.0
 """A minute, less a second's difference between two providers."""
+TOLD_WITHIN_S = 5.0
+"""A point that was shown as down for a shorter time may have come back before its incident was told to have grown."""
 SAME_FALL_S = 1.0
 """A child whose first point fell so long before its parent's fell with it."""
 ENDS = frozenset({Kind.RESOLVED, Kind.RETRACTED})
@@ -153,13 +155,21 @@ def _told(arrivals: Iterable[Arrival], told: Told) -> Iterator[tuple[Arrival, No
 def _lost(arrivals: Iterable[Arrival], told: Told, evidence: Evidence, probed: Collection[str]) -> set[str]:
     named = {notice.story.incident for _, notice in _told(arrivals, told)}
     known = {point for incident in told.incidents if incident.id in named for point in incident.hit}
-    down = {seen.point for seen in evidence.seen if seen.state == "down"}
-    owed = {hit.point for hit in evidence.hits if hit.point in probed and _lasted_s(hit, evidence) >= OWED_S}
-    return owed & down - known
+    down = defaultdict[str, list[float]](list)
+    for seen in evidence.seen:
+        if seen.state is PointState.DOWN:
+            down[seen.point].append(seen.at)
+    return {
+        hit.point
+        for hit in evidence.hits
+        if hit.point in probed and hit.point not in known and _is_owed(hit, down[hit.point], evidence)
+    }
 
 
-def _lasted_s(hit: Hit, evidence: Evidence) -> float:
-    return min(hit.mended_at, evidence.ended_at) - hit.cut_at
+def _is_owed(hit: Hit, shown: Iterable[float], evidence: Evidence) -> bool:
+    """Whether it fell for long enough, and was shown as down long enough before its mending to be told of."""
+    until = min(hit.mended_at, evidence.ended_at)
+    return until - hit.cut_at >= OWED_S and any(hit.cut_at <= at <= until - TOLD_WITHIN_S for at in shown)
 
 
 def _children_first(arrivals: Iterable[Arrival], told: Told, inventory: Inventory) -> Iterator[str]:

@@ -101,7 +101,7 @@ def test_faults_are_noticed_and_nothing_else(
     assert outcome["pages"]["open"] == outcome["pages"]["pages"] > 0, table
     assert outcome["alerts_by"] == "prometheus-alertmanager"
     assert outcome["forwarder"]["packets"] > 10_000
-    assert (process.returncode, outcome["passed"]) == (0, True), said
+    assert (process.returncode, outcome["passed"]) == (0, True), table + said
     assert table.splitlines()[-1] == "PASSED"
 
 
